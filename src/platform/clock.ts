@@ -1,0 +1,21 @@
+/** A timer that has been set; `cancel` may be called at any time and twice. */
+export interface Timer {
+  cancel(): void
+}
+
+/**
+ * Time and turns of the event loop. Deadlines use `monotonicMs`, so a clock that is set back or forth ends no wait;
+ * `wallMs` is for what other people read (store timestamps, logs).
+ */
+export interface Clock {
+  /** Milliseconds since 1970, may jump. */
+  wallMs(): number
+  /** Milliseconds since some start, fractional, never goes back. */
+  monotonicMs(): number
+  /** Calls `fn` once after `ms`. A pending timer does not keep the process alive. */
+  setTimer(ms: number, fn: () => void): Timer
+  /** Calls `fn` every `ms` until cancelled. Does not keep the process alive. */
+  setInterval(ms: number, fn: () => void): Timer
+  /** Calls `fn` once after all input of this turn of the loop has been handled. */
+  afterTick(fn: () => void): void
+}

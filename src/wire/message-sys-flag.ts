@@ -1,0 +1,13 @@
+/** Bits of SYSFLAG (MessageSysFlag). */
+export const COMPRESSED_FLAG = 0x1
+export const TRANSACTION_MASK = 0xc
+export const TRANSACTION_PREPARED = 0x4
+export const TRANSACTION_ROLLBACK = 0xc
+export const BORN_HOST_V6_FLAG = 0x10
+export const STORE_HOST_V6_FLAG = 0x20
+
+/** Whether a record with this flag gets a place in its queue: none and commit do, prepared and rollback do not. */
+export function hasQueuePlace(sysFlag: number): boolean {
+  const transaction = sysFlag & TRANSACTION_MASK
+  return transaction !== TRANSACTION_PREPARED && transaction !== TRANSACTION_ROLLBACK
+}
