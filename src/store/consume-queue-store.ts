@@ -1,0 +1,79 @@
+import { join } from 'node:path'
+import type { FileSystem } from '../platform/file-system.ts'
+import { ConsumeQueue } from './consume-queue.ts'
+import { OpenFileCache } from './open-file-cache.ts'
+
+/** Queue files open at once (DESIGN §8). */
+const OPEN_FILES_MAX = 512
+
+/** What the queues say about the log after they were cut. */
+export interface IndexedEnd {
+  /** End of the last record that has a unit, −1 where no queue has any. */
+  readonly endOffset: number
+  readonly lastRecord: { readonly offset: number; readonly size: number } | null
+}
+
+/** All queues of the store: `consumequeue/<topic>/<queueId>/` (ConsumeQueueStore). */
+export class ConsumeQueueStore {
+  readonly #fileSystem: FileSystem
+  readonly #directory: string
+  readonly #fileSize: number
+  readonly #openFiles: OpenFileCache
+  readonly #topics = new Map<string, Map<number, ConsumeQueue>>()
+
+  constructor(fileSystem: FileSystem, directory: string, fileSize: number) {
+    this.#fileSystem = fileSystem
+    this.#directory = directory
+    this.#fileSize = fileSize
+    this.#openFiles = new OpenFileCache(fileSystem, OPEN_FILES_MAX)
+  }
+
+  /** Takes up every queue that has a folder. */
+  load(): void {
+    for (const topic of this.#fileSystem.listSync(this.#directory)) {
+      for (const name of this.#fileSystem.listSync(join(this.#directory, topic))) {
+        if (/^\d+$/.test(name)) this.findOrCreate(topic, Number(name)).load()
+      }
+    }
+  }
+
+  find(topic: string, queueId: number): ConsumeQueue | undefined {
+    return this.#topics.get(topic)?.get(queueId)
+  }
+
+  /** A new queue takes no file before its first unit. */
+  findOrCreate(topic: string, queueId: number): ConsumeQueue {
+    let queues = this.#topics.get(topic)
+    if (queues === undefined) {
+      queues = new Map()
+      this.#topics.set(topic, queues)
+    }
+    let queue = queues.get(queueId)
+    if (queue === undefined) {
+      const directory = join(this.#directory, topic, String(queueId))
+      queue = new ConsumeQueue(this.#fileSystem, this.#openFiles, directory, topic, queueId, this.#fileSize)
+      queues.set(queueId, queue)
+    }
+    return queue
+  }
+
+  /** Every queue forgets the records from `physicOffset` on. */
+  cutTo(physicOffset: number, erase: boolean): IndexedEnd {
+    let lastRecord: { offset: number; size: number } | null = null
+    for (const queue of this.queues()) {
+      const last = queue.cutTo(physicOffset, erase)
+      if (last !== null && (lastRecord === null || last.physicOffset > lastRecord.offset)) {
+        lastRecord = { offset: last.physicOffset, size: last.size }
+      }
+    }
+    return { endOffset: lastRecord === null ? -1 : lastRecord.offset + lastRecord.size, lastRecord }
+  }
+
+  *queues(): Generator<ConsumeQueue> {
+    for (const queues of this.#topics.values()) yield* queues.values()
+  }
+
+  closeSync(): void {
+    this.#openFiles.closeAll()
+  }
+}

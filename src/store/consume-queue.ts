@@ -1,0 +1,237 @@
+import { join } from 'node:path'
+import { assert } from '../base/assert.ts'
+import type { FileSystem } from '../platform/file-system.ts'
+import { readOffsetOrNegative, writeOffset } from '../wire/int64.ts'
+import { offsetFileName } from './mapped-file-queue.ts'
+import type { OpenFileCache } from './open-file-cache.ts'
+
+/** | physicOffset 8 | size 4 | tagsCode 8 | (ConsumeQueue.CQ_STORE_UNIT_SIZE) */
+export const UNIT_SIZE = 20
+/** SIZE of a unit that stands for a message this store never had (ConsumeQueue.preAllocate…). */
+const PRE_BLANK_SIZE = 0x7fffffff
+const PENDING_SIZE_MIN = 16 * UNIT_SIZE
+
+/** One place of a queue. */
+export interface QueueUnit {
+  readonly physicOffset: number
+  readonly size: number
+  readonly isPreBlank: boolean
+}
+
+/**
+ * The places of one queue of one topic, 20 bytes each, in files of a fixed length (ConsumeQueue). Units are gathered in memory and
+ * written once per dispatch round.
+ */
+export class ConsumeQueue {
+  readonly topic: string
+  readonly queueId: number
+  readonly directory: string
+  readonly #fileSystem: FileSystem
+  readonly #openFiles: OpenFileCache
+  readonly #fileSize: number
+  /** Start of each file in bytes, ascending. */
+  #fileStarts: number[]
+  /** Index of the next unit. */
+  #maxIndex = 0
+  #pending: Buffer = Buffer.alloc(0)
+  #pendingSize = 0
+  /** Files with units that are not forced to the disk yet. */
+  readonly #unflushed = new Set<number>()
+  #nameUnsynced = false
+
+  constructor(
+    fileSystem: FileSystem,
+    openFiles: OpenFileCache,
+    directory: string,
+    topic: string,
+    queueId: number,
+    fileSize: number,
+  ) {
+    assert(fileSize % UNIT_SIZE === 0, `a queue file of ${fileSize} bytes does not hold whole units`)
+    this.#fileSystem = fileSystem
+    this.#openFiles = openFiles
+    this.directory = directory
+    this.topic = topic
+    this.queueId = queueId
+    this.#fileSize = fileSize
+    this.#fileStarts = []
+  }
+
+  /** The queue offset the next message gets. */
+  get maxIndex(): number {
+    return this.#maxIndex
+  }
+
+  /** The queue offset of the first unit that has a file. */
+  get minIndex(): number {
+    return (this.#fileStarts[0] ?? 0) / UNIT_SIZE
+  }
+
+  get isDirty(): boolean {
+    return this.#unflushed.size > 0
+  }
+
+  /** Takes up the files of an earlier life; the end is found by `cutTo`. */
+  load(): void {
+    this.#fileStarts = this.#fileSystem
+      .listSync(this.directory)
+      .filter((name) => /^\d{20}$/.test(name))
+      .map(Number)
+    this.#maxIndex = this.#fileEnd / UNIT_SIZE
+  }
+
+  /**
+   * Puts a unit at `index`. One that is there already is left alone (it comes again after recovery); units that were never seen are
+   * filled with pre-blank ones, so every unit stands at its own index (store-format, sharp edges 5 and 6).
+   * @param tagsHash signed 32-bit, stored with its sign extended to 64
+   * @returns how many units had to be filled in between
+   */
+  put(index: number, physicOffset: number, size: number, tagsHash: number): number {
+    if (index < this.#maxIndex) return 0
+    const filled = this.#fillUpTo(index)
+    const at = this.#pendingRoom(UNIT_SIZE)
+    writeOffset(this.#pending, at, physicOffset)
+    this.#pending.writeInt32BE(size, at + 8)
+    this.#pending.writeInt32BE(tagsHash < 0 ? -1 : 0, at + 12)
+    this.#pending.writeInt32BE(tagsHash, at + 16)
+    this.#maxIndex++
+    return filled
+  }
+
+  #fillUpTo(index: number): number {
+    if (this.#maxIndex === 0 && this.#fileStarts.length === 0) {
+      // A queue that starts late: its first file is filled from the front, earlier files never existed (ConsumeQueue.fillPreBlank).
+      this.#maxIndex = index - (index % (this.#fileSize / UNIT_SIZE))
+    }
+    const filled = index - this.#maxIndex
+    for (let i = 0; i < filled; i++) {
+      const at = this.#pendingRoom(UNIT_SIZE)
+      this.#pending.fill(0, at, at + UNIT_SIZE)
+      this.#pending.writeInt32BE(PRE_BLANK_SIZE, at + 8)
+    }
+    this.#maxIndex = index
+    return filled
+  }
+
+  #pendingRoom(size: number): number {
+    if (this.#pendingSize + size > this.#pending.length) {
+      const larger = Buffer.allocUnsafe(Math.max(PENDING_SIZE_MIN, 2 * this.#pending.length))
+      this.#pending.copy(larger, 0, 0, this.#pendingSize)
+      this.#pending = larger
+    }
+    const at = this.#pendingSize
+    this.#pendingSize += size
+    return at
+  }
+
+  /** Writes all gathered units; throws as the disk does, and then keeps them for another try. */
+  writePending(): void {
+    let from = this.#maxIndex * UNIT_SIZE - this.#pendingSize
+    for (let at = 0; at < this.#pendingSize; ) {
+      const fileStart = from - (from % this.#fileSize)
+      const size = Math.min(this.#pendingSize - at, fileStart + this.#fileSize - from)
+      this.#fileFor(fileStart).writeSync([this.#pending.subarray(at, at + size)], from - fileStart)
+      this.#unflushed.add(fileStart)
+      at += size
+      from += size
+    }
+    this.#pendingSize = 0
+    if (this.#pending.length > 4096) this.#pending = Buffer.alloc(0) // a burst must not cost memory for ever, times the number of queues
+  }
+
+  #fileFor(fileStart: number) {
+    const path = this.#path(fileStart)
+    if (this.#fileStarts.at(-1) !== fileStart && !this.#fileStarts.includes(fileStart)) {
+      if (this.#fileStarts.length === 0) this.#fileSystem.makeDirectorySync(this.directory)
+      this.#openFiles.use(path).truncateSync(this.#fileSize)
+      this.#fileStarts.push(fileStart)
+      this.#nameUnsynced = true
+    }
+    return this.#openFiles.use(path)
+  }
+
+  /** Forces everything written so far to the disk, names included. Stops at the first failure. */
+  flush(done: (error: NodeJS.ErrnoException | null) => void): void {
+    const fileStarts = [...this.#unflushed]
+    if (this.#nameUnsynced) {
+      try {
+        for (const path of [this.directory, join(this.directory, '..'), join(this.directory, '..', '..')])
+          this.#fileSystem.syncDirectorySync(path)
+      } catch (error) {
+        return done(error as NodeJS.ErrnoException)
+      }
+      this.#nameUnsynced = false
+    }
+    const flushNext = (): void => {
+      const fileStart = fileStarts.shift()
+      if (fileStart === undefined) return done(null)
+      // Out of the set before the call: what is written during the call is not covered by it.
+      this.#unflushed.delete(fileStart)
+      this.#openFiles.fdatasync(this.#path(fileStart), (error) => {
+        if (error !== null) return done(error)
+        flushNext()
+      })
+    }
+    flushNext()
+  }
+
+  /** The unit at `index`, or null where nothing valid stands (zeros behind the end). */
+  readUnit(index: number): QueueUnit | null {
+    const position = index * UNIT_SIZE
+    const fileStart = position - (position % this.#fileSize)
+    if (!this.#fileStarts.includes(fileStart)) return null
+    const unit = Buffer.alloc(UNIT_SIZE)
+    if (this.#openFiles.use(this.#path(fileStart)).readSync(unit, position - fileStart) < UNIT_SIZE) return null
+    const physicOffset = readOffsetOrNegative(unit, 0)
+    const size = unit.readInt32BE(8)
+    if (physicOffset < 0 || size <= 0) return null
+    return { physicOffset, size, isPreBlank: physicOffset === 0 && size === PRE_BLANK_SIZE }
+  }
+
+  /**
+   * Keeps the units of records below `physicOffset` and forgets all behind them (ConsumeQueue.truncateDirtyLogicFiles). What is kept is
+   * found by halving: the units that a recovery may keep are all valid and ascending.
+   * @param erase whether bytes behind the end may be something else than zeros
+   * @returns the last unit kept, or null where none was or it is a pre-blank one
+   */
+  cutTo(physicOffset: number, erase: boolean): QueueUnit | null {
+    assert(this.#pendingSize === 0, 'a queue is not cut while units wait to be written')
+    let low = this.minIndex
+    let high = this.#fileEnd / UNIT_SIZE
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      const unit = this.readUnit(middle)
+      if (unit !== null && (unit.isPreBlank || unit.physicOffset < physicOffset)) low = middle + 1
+      else high = middle
+    }
+    this.#maxIndex = low
+    if (erase) this.#eraseBehindEnd()
+    const last = low > this.minIndex ? this.readUnit(low - 1) : null
+    return last === null || last.isPreBlank ? null : last
+  }
+
+  #eraseBehindEnd(): void {
+    const end = this.#maxIndex * UNIT_SIZE
+    while (this.#fileStarts.length > 0 && (this.#fileStarts.at(-1) as number) >= end) {
+      const path = this.#path(this.#fileStarts.pop() as number)
+      this.#openFiles.close(path)
+      this.#fileSystem.unlinkSync(path)
+    }
+    const lastStart = this.#fileStarts.at(-1)
+    if (lastStart === undefined) this.#maxIndex = 0
+    if (lastStart === undefined || end >= lastStart + this.#fileSize) return
+    const file = this.#openFiles.use(this.#path(lastStart))
+    file.truncateSync(end - lastStart)
+    file.truncateSync(this.#fileSize)
+    this.#unflushed.add(lastStart)
+  }
+
+  get #fileEnd(): number {
+    const last = this.#fileStarts.at(-1)
+    return last === undefined ? 0 : last + this.#fileSize
+  }
+
+  #path(fileStart: number): string {
+    return join(this.directory, offsetFileName(fileStart))
+  }
+}

@@ -1,0 +1,322 @@
+import { join } from 'node:path'
+import { StoreError } from '../base/errors.ts'
+import { Fifo } from '../base/fifo.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Service } from '../base/service.ts'
+import type { Platform } from '../platform/platform.ts'
+import { type MessageDraft, messageRecordSize, PROPERTIES_SIZE_MAX } from '../wire/message-record.ts'
+import { hasQueuePlace } from '../wire/message-sys-flag.ts'
+import { CommitLog } from './commit-log.ts'
+import type { FoundRecord } from './commit-log-recovery.ts'
+import { ConsumeQueueStore } from './consume-queue-store.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { type FlushOptions, FlushService } from './flush-service.ts'
+import { PendingPut } from './pending-put.ts'
+import { notStored, type PutResult } from './put-result.ts'
+import { QueueOffsetTable } from './queue-offset-table.ts'
+import type { ReplicationGate } from './replication-gate.ts'
+import { StoreCheckpoint } from './store-checkpoint.ts'
+import { type AcquireProcessLock, type LockOwner, lockStore } from './store-lock.ts'
+import { recoverStore } from './store-recovery.ts'
+import { WriteProbe } from './write-probe.ts'
+
+export interface MessageStoreOptions {
+  /** `storePathRootDir`. */
+  readonly directory: string
+  /** `storePathCommitLog`; `<directory>/commitlog` where nothing is said. */
+  readonly commitLogDirectory?: string
+  readonly commitLogFileSize: number
+  readonly consumeQueueFileSize: number
+  readonly tailSize: number
+  /** `maxMessageSize` in bytes. */
+  readonly bodySizeMax: number
+  /** A slave takes bytes from its master and refuses puts. */
+  readonly isSlave: boolean
+  readonly flush: FlushOptions
+}
+
+/** What replication, processors and status see of the log. */
+export interface LogRange {
+  readonly minOffset: number
+  readonly flushedOffset: number
+  readonly dispatchedOffset: number
+  readonly maxOffset: number
+}
+
+const openGate: ReplicationGate = {
+  admit: () => null,
+  logEndMoved: () => {},
+  awaitReplicas: (waiter) => waiter.replicated('PUT_OK'),
+}
+
+/**
+ * The store of one broker (DefaultMessageStore): commit log, queues, flushing and recovery, and the one way in, `put`. Replication is a port
+ * (`gate`), so nothing here knows of slaves.
+ */
+export class MessageStore implements Service {
+  readonly log: CommitLog
+  readonly queues: ConsumeQueueStore
+  readonly #platform: Platform
+  readonly #logger: Logger
+  readonly #options: MessageStoreOptions
+  readonly #acquireLock: AcquireProcessLock
+  readonly #owner: LockOwner
+  readonly #dispatcher: Dispatcher
+  readonly #offsets: QueueOffsetTable
+  readonly #probe: WriteProbe
+  /** Appended, not yet written, in the order of the log. */
+  readonly #unwritten = new Fifo<PendingPut>()
+  #gate: ReplicationGate = openGate
+  #flushService: FlushService | null = null
+  #checkpoint: StoreCheckpoint | null = null
+  #releaseLock: (() => void) | null = null
+  #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
+  #readOnlyReason: string | null = null
+
+  constructor(
+    platform: Platform,
+    logger: Logger,
+    options: MessageStoreOptions,
+    lock: { acquire: AcquireProcessLock; owner: LockOwner },
+  ) {
+    this.#platform = platform
+    this.#logger = logger
+    this.#options = options
+    this.#acquireLock = lock.acquire
+    this.#owner = lock.owner
+    const { fileSystem, clock } = platform
+    this.log = new CommitLog(
+      fileSystem,
+      clock,
+      {
+        directory: options.commitLogDirectory ?? join(options.directory, 'commitlog'),
+        fileSize: options.commitLogFileSize,
+        tailSize: options.tailSize,
+        bodySizeMax: options.bodySizeMax,
+      },
+      { onWritten: (endOffset) => this.#onWritten(endOffset), onFailed: (error) => this.#onLogFailed(error) },
+    )
+    this.queues = new ConsumeQueueStore(fileSystem, join(options.directory, 'consumequeue'), options.consumeQueueFileSize)
+    const limit = (): number => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.log.flushedOffset : this.log.maxOffset)
+    this.#dispatcher = new Dispatcher(this.log, this.queues, clock, logger, limit, {
+      onQueueWriteFailed: (error) => this.#becomeReadOnly(`the queues could not be written: ${error.message}`, error),
+    })
+    this.#offsets = new QueueOffsetTable(this.queues)
+    this.#probe = new WriteProbe(fileSystem, clock, options.directory)
+  }
+
+  /** Joins replication to the store; before `start`. */
+  useGate(gate: ReplicationGate): void {
+    this.#gate = gate
+  }
+
+  /** Why nothing can be stored, or null. */
+  get readOnlyReason(): string | null {
+    return this.#readOnlyReason
+  }
+
+  /** Why records get no place in their queues any more, or null. */
+  get dispatchStalledReason(): string | null {
+    return this.#dispatcher.stalledReason
+  }
+
+  /** The last record known to be whole, which a slave compares with its master's. */
+  get lastRecord(): FoundRecord | null {
+    return this.#dispatcher.lastRecord
+  }
+
+  get range(): LogRange {
+    const { minOffset, flushedOffset, maxOffset } = this.log
+    return { minOffset, flushedOffset, dispatchedOffset: this.#dispatcher.position, maxOffset }
+  }
+
+  /**
+   * Takes the folder, brings it into order and gets ready for puts.
+   * @throws StoreError STORE_LOCKED, STORE_NOT_WRITABLE, STORE_DAMAGED, STORE_READ_FAILED
+   */
+  async start(): Promise<void> {
+    const { fileSystem, clock } = this.#platform
+    const { directory } = this.#options
+    try {
+      fileSystem.makeDirectorySync(directory)
+      this.#releaseLock = await lockStore(fileSystem, directory, this.#owner, this.#acquireLock)
+    } catch (error) {
+      if (error instanceof StoreError) throw error
+      throw notWritable(directory, error)
+    }
+    try {
+      const wasClean = fileSystem.statSync(this.#abortPath) === null
+      const checkpoint = new StoreCheckpoint(fileSystem, join(directory, 'checkpoint'))
+      this.#checkpoint = checkpoint
+      this.log.files.load('write')
+      this.queues.load()
+      const parts = { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock, logger: this.#logger }
+      await recoverStore(parts, { wasClean, isSlave: this.#options.isSlave })
+      this.#flushService = new FlushService(
+        { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock },
+        this.#options.flush,
+        {
+          onFailed: (error) => this.#becomeReadOnly(`the disk did not take what was written: ${error.message}`, error),
+          onLogFlushed: () => this.#dispatcher.pump(),
+        },
+      )
+      this.#flushService.start()
+      this.#writeAbortFile()
+      this.#state = 'running'
+    } catch (error) {
+      this.#closeFiles()
+      if (error instanceof StoreError || !isPermissionError(error)) throw error
+      throw notWritable(directory, error)
+    }
+  }
+
+  /**
+   * Stores a message. `done` is called exactly once, maybe before this returns: when the log's file has it and, if the sender `waits`, disk
+   * and slaves answered; or at once when it is refused. The draft's buffers are free again when this returns.
+   */
+  put(draft: MessageDraft, waits: boolean, done: (result: PutResult) => void): void {
+    if (this.#options.isSlave || this.#state !== 'running' || this.#readOnlyReason !== null)
+      return done(notStored('SERVICE_NOT_AVAILABLE'))
+    if (draft.properties.length > PROPERTIES_SIZE_MAX) return done(notStored('PROPERTIES_SIZE_EXCEEDED'))
+    if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(messageRecordSize(draft)))
+      return done(notStored('MESSAGE_ILLEGAL'))
+    const refusal = waits ? this.#gate.admit() : null
+    if (refusal !== null) return done(notStored(refusal))
+    const takesQueuePlace = hasQueuePlace(draft.sysFlag)
+    const queueOffset = takesQueuePlace ? this.#offsets.next(draft.topic, draft.queueId) : 0
+    const record = this.log.append(draft, queueOffset)
+    if (record === null) return done(notStored('OS_PAGE_CACHE_BUSY'))
+    if (takesQueuePlace) this.#offsets.set(draft.topic, draft.queueId, queueOffset + 1)
+    this.#unwritten.push(
+      new PendingPut({ topic: draft.topic, queueId: draft.queueId, queueOffset, takesQueuePlace }, record, waits, done),
+    )
+  }
+
+  /**
+   * Appends bytes of the master's log at `offset`, which must be this log's end.
+   * @throws StoreError STORE_OFFSET_MISMATCH; STORE_READ_ONLY when nothing can be stored
+   */
+  appendReplicated(offset: number, bytes: Buffer): void {
+    if (this.#readOnlyReason !== null || this.#state !== 'running') {
+      throw new StoreError('STORE_READ_ONLY', `the store takes no data: ${this.#readOnlyReason ?? this.#state}`, { offset })
+    }
+    this.log.appendReplicated(offset, bytes)
+  }
+
+  /** Refuses puts from now on and resolves when all that was accepted is written. */
+  async quiesce(): Promise<void> {
+    if (this.#state === 'running') this.#state = 'stopping'
+    await this.log.drain()
+  }
+
+  /** Writes, dispatches and flushes what is there, then gives the folder back. A start finds it clean if all of that worked. */
+  async stop(): Promise<void> {
+    if (this.#state === 'new' || this.#state === 'stopped') return
+    await this.quiesce()
+    const flushService = this.#flushService
+    if (flushService !== null) {
+      let isOnDisk = await flushService.flushAll()
+      await this.#dispatchRest()
+      isOnDisk = (await flushService.flushAll()) && isOnDisk
+      await flushService.stop()
+      if (isOnDisk && this.#readOnlyReason === null && this.#isDispatched()) this.#removeAbortFile()
+    }
+    this.#closeFiles()
+    this.#state = 'stopped'
+  }
+
+  async #dispatchRest(): Promise<void> {
+    while (this.#dispatcher.stalledReason === null) {
+      const before = this.#dispatcher.position
+      this.#dispatcher.pump()
+      await new Promise<void>((resolve) => this.#platform.clock.afterTick(resolve))
+      if (this.#dispatcher.position === before) return
+    }
+  }
+
+  /** Dispatched up to the end of the last whole record; a slave may hold a part of the next. */
+  #isDispatched(): boolean {
+    return this.#dispatcher.stalledReason === null && (this.#options.isSlave || this.#dispatcher.behindBytes === 0)
+  }
+
+  #onWritten(endOffset: number): void {
+    this.#gate.logEndMoved(endOffset)
+    for (let put = this.#unwritten.peek(); put !== undefined && put.endOffset <= endOffset; put = this.#unwritten.peek()) {
+      this.#unwritten.shift()
+      if (put.waits) this.#gate.awaitReplicas(put)
+      else put.replicated('PUT_OK')
+      if (put.waits && this.#options.flush.flushDiskType === 'SYNC_FLUSH') this.#flushService?.awaitFlush(put)
+      else put.flushed('PUT_OK')
+    }
+    this.#dispatcher.pump()
+  }
+
+  #onLogFailed(error: StoreError): void {
+    const failed = this.#unwritten.drain()
+    // The last first, so every queue ends at the number its first lost message had.
+    for (const put of failed.reverse()) if (put.takesQueuePlace) this.#offsets.set(put.topic, put.queueId, put.queueOffset)
+    this.#becomeReadOnly(error.message, error)
+    for (const put of failed.reverse()) put.failed(notStored('SERVICE_NOT_AVAILABLE'))
+    if (error.details.errno === 'ENOSPC') this.#probe.start(() => this.#heal())
+  }
+
+  #becomeReadOnly(reason: string, error: Error): void {
+    this.#readOnlyReason ??= reason
+    this.#logger.error({ err: error, logEnd: this.log.maxOffset }, 'the store takes no more messages')
+  }
+
+  #heal(): void {
+    try {
+      this.log.healAfterFailure()
+    } catch (error) {
+      return this.#becomeReadOnly('the log could not be cut behind its end', error as Error)
+    }
+    this.#readOnlyReason = null
+    this.#logger.info({ logEnd: this.log.maxOffset }, 'the disk has room again: the store takes messages')
+  }
+
+  get #abortPath(): string {
+    return join(this.#options.directory, 'abort')
+  }
+
+  /** Its presence at the next start means that this process did not end in order. */
+  #writeAbortFile(): void {
+    const handle = this.#platform.fileSystem.openSync(this.#abortPath, 'create')
+    try {
+      handle.truncateSync(0)
+      handle.writeSync([Buffer.from(String(this.#owner.pid))], 0)
+    } finally {
+      handle.closeSync()
+    }
+    this.#platform.fileSystem.syncDirectorySync(this.#options.directory)
+  }
+
+  #removeAbortFile(): void {
+    this.#platform.fileSystem.unlinkSync(this.#abortPath)
+    this.#platform.fileSystem.syncDirectorySync(this.#options.directory)
+  }
+
+  #closeFiles(): void {
+    this.#probe.stop()
+    this.log.closeSync()
+    this.queues.closeSync()
+    this.#checkpoint?.closeSync()
+    this.#releaseLock?.()
+    this.#releaseLock = null
+  }
+}
+
+function isPermissionError(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code
+  return code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR'
+}
+
+function notWritable(directory: string, cause: unknown): StoreError {
+  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown'
+  return new StoreError(
+    'STORE_NOT_WRITABLE',
+    `the store folder ${directory} cannot be written (${code}): give this user the right to, or choose another folder with --store`,
+    { directory, errno: code },
+    cause,
+  )
+}

@@ -1,0 +1,67 @@
+import type { FileHandle, FileSystem } from '../platform/file-system.ts'
+
+/**
+ * Keeps at most `openMax` of very many files open, the least recently used goes first (DESIGN §8: 512 queue files). Files are opened for
+ * reading and writing and made where missing.
+ */
+export class OpenFileCache {
+  readonly #fileSystem: FileSystem
+  readonly #openMax: number
+  /** In order of use, the oldest first: a Map keeps the order in which keys came. */
+  readonly #handles = new Map<string, FileHandle>()
+  readonly #pinned = new Map<string, number>()
+
+  constructor(fileSystem: FileSystem, openMax: number) {
+    this.#fileSystem = fileSystem
+    this.#openMax = openMax
+  }
+
+  get openCount(): number {
+    return this.#handles.size
+  }
+
+  /** The open file, to be used before the next call of `use` and not kept. */
+  use(path: string): FileHandle {
+    const known = this.#handles.get(path)
+    if (known !== undefined) {
+      this.#handles.delete(path)
+      this.#handles.set(path, known)
+      return known
+    }
+    this.#makeRoom()
+    const handle = this.#fileSystem.openSync(path, 'create')
+    this.#handles.set(path, handle)
+    return handle
+  }
+
+  /** Forces a file to the disk; it stays open meanwhile. */
+  fdatasync(path: string, done: (error: NodeJS.ErrnoException | null) => void): void {
+    const handle = this.use(path)
+    this.#pinned.set(path, (this.#pinned.get(path) ?? 0) + 1)
+    handle.fdatasync((error) => {
+      const pins = (this.#pinned.get(path) ?? 1) - 1
+      if (pins === 0) this.#pinned.delete(path)
+      else this.#pinned.set(path, pins)
+      done(error)
+    })
+  }
+
+  close(path: string): void {
+    this.#handles.get(path)?.closeSync()
+    this.#handles.delete(path)
+  }
+
+  closeAll(): void {
+    for (const handle of this.#handles.values()) handle.closeSync()
+    this.#handles.clear()
+  }
+
+  #makeRoom(): void {
+    if (this.#handles.size < this.#openMax) return
+    for (const path of this.#handles.keys()) {
+      if (this.#pinned.has(path)) continue
+      this.close(path)
+      return
+    }
+  }
+}

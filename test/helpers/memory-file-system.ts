@@ -1,0 +1,396 @@
+import { posix } from 'node:path'
+import type { FileHandle, FileStat, FileSystem, IoCallback, OpenMode } from '../../src/platform/file-system.ts'
+
+/** Pages make a file of 1 GiB that holds a few records cost a few pages. */
+const PAGE_SIZE = 64 * 1024
+const DEVICE = 1
+
+export type FaultyOperation = 'write' | 'read' | 'fdatasync' | 'open' | 'truncate' | 'rename' | 'unlink' | 'syncDirectory'
+export type HoldableOperation = 'read' | 'write' | 'fdatasync'
+
+/** One call that was made, in order; also those that a fault ended. */
+export interface PerformedOperation {
+  readonly operation: FaultyOperation | 'close' | 'makeDirectory'
+  readonly path: string
+  /** Position of a read or write, new size of a truncate. */
+  readonly at?: number
+  readonly bytes?: number
+  /** Through a callback. */
+  readonly async?: boolean
+}
+
+export interface FaultOptions {
+  /** How many calls fail; 1 where absent, `Infinity` for a disk that stays broken. */
+  readonly times?: number
+  /** A failing write leaves this many bytes in the file (a disk that filled up half-way). */
+  readonly shortBytes?: number
+  /** Only calls on paths that end so. */
+  readonly pathEndsWith?: string
+}
+
+interface Fault extends FaultOptions {
+  readonly operation: FaultyOperation
+  readonly code: string
+  left: number
+}
+
+interface Pending {
+  readonly operation: HoldableOperation
+  readonly deliver: () => void
+}
+
+/**
+ * A disk in memory. Callback forms take effect when they complete (on a later turn of the loop), never at the call: code that
+ * reads back what is still being written, or reuses its buffer too early, is found out.
+ */
+export class MemoryFileSystem implements FileSystem {
+  /** Everything done so far; tests may empty it with `operations.length = 0`. */
+  readonly operations: PerformedOperation[] = []
+  readonly #wallMs: () => number
+  readonly #files = new Map<string, MemoryFile>()
+  readonly #folders = new Map<string, number>([['/', 1]])
+  readonly #pending: Pending[] = []
+  #faults: Fault[] = []
+  #held: ReadonlySet<HoldableOperation> = new Set()
+  #nextInode = 2
+
+  /** @param wallMs time that files are stamped with when changed */
+  constructor(wallMs: () => number = Date.now) {
+    this.#wallMs = wallMs
+  }
+
+  /** Makes the next matching call fail with `code` ('ENOSPC', 'EIO', …). Faults queue up; the oldest that matches is taken. */
+  failNext(operation: FaultyOperation, code: string, options: FaultOptions = {}): void {
+    this.#faults.push({ ...options, operation, code, left: options.times ?? 1 })
+  }
+
+  /** The disk is well again. */
+  clearFaults(): void {
+    this.#faults = []
+  }
+
+  /** From now on callback forms of `operations` neither take effect nor complete. */
+  hold(...operations: HoldableOperation[]): void {
+    this.#held = new Set(operations.length === 0 ? ['read', 'write', 'fdatasync'] : operations)
+  }
+
+  /** Ends holding; what is pending completes in order, each on its own turn of the loop. */
+  release(): void {
+    this.#held = new Set()
+    for (const { deliver } of this.#pending.splice(0)) setImmediate(deliver)
+  }
+
+  /** Completes the oldest pending operation only; holding goes on. */
+  releaseOne(): void {
+    const first = this.#pending.shift()
+    if (first !== undefined) setImmediate(first.deliver)
+  }
+
+  /** How many callback forms are held back. */
+  get pendingCount(): number {
+    return this.#pending.length
+  }
+
+  openSync(path: string, mode: OpenMode): FileHandle {
+    const at = absolute(path)
+    this.#perform({ operation: 'open', path: at })
+    let file = this.#files.get(at)
+    if (file === undefined) {
+      if (this.#folders.has(at)) {
+        if (mode === 'read') return new MemoryFileHandle(this, at, null, mode)
+        throw systemError('EISDIR', 'open', at)
+      }
+      if (mode !== 'create') throw systemError('ENOENT', 'open', at)
+      this.#requireFolderOf(at, 'open')
+      file = new MemoryFile(this.#nextInode++, this.#wallMs)
+      this.#files.set(at, file)
+    }
+    return new MemoryFileHandle(this, at, file, mode)
+  }
+
+  listSync(path: string): string[] {
+    const at = absolute(path)
+    if (this.#files.has(at)) throw systemError('ENOTDIR', 'scandir', at)
+    const names: string[] = []
+    for (const known of [...this.#files.keys(), ...this.#folders.keys()]) {
+      if (known !== '/' && posix.dirname(known) === at) names.push(posix.basename(known))
+    }
+    return names.sort()
+  }
+
+  statSync(path: string): FileStat | null {
+    const at = absolute(path)
+    const file = this.#files.get(at)
+    if (file !== undefined) {
+      return { isDirectory: false, size: file.size, modifiedMs: file.modifiedMs, device: DEVICE, inode: file.inode }
+    }
+    const inode = this.#folders.get(at)
+    return inode === undefined ? null : { isDirectory: true, size: 4096, modifiedMs: 0, device: DEVICE, inode }
+  }
+
+  makeDirectorySync(path: string): void {
+    const at = absolute(path)
+    this.#perform({ operation: 'makeDirectory', path: at })
+    const missing: string[] = []
+    for (let folder = at; !this.#folders.has(folder); folder = posix.dirname(folder)) {
+      if (this.#files.has(folder)) throw systemError(folder === at ? 'EEXIST' : 'ENOTDIR', 'mkdir', at)
+      missing.push(folder)
+    }
+    for (const folder of missing.reverse()) this.#folders.set(folder, this.#nextInode++)
+  }
+
+  readFileSync(path: string): Buffer | null {
+    const at = absolute(path)
+    if (this.#folders.has(at)) throw systemError('EISDIR', 'read', at)
+    const file = this.#files.get(at)
+    if (file === undefined) return null
+    const bytes = Buffer.alloc(file.size)
+    file.read(bytes, 0)
+    return bytes
+  }
+
+  renameSync(from: string, to: string): void {
+    const source = absolute(from)
+    const target = absolute(to)
+    this.#perform({ operation: 'rename', path: source })
+    const file = this.#files.get(source)
+    if (file === undefined) throw systemError(this.#folders.has(source) ? 'EISDIR' : 'ENOENT', 'rename', source)
+    if (this.#folders.has(target)) throw systemError('EISDIR', 'rename', target)
+    this.#requireFolderOf(target, 'rename')
+    this.#files.delete(source)
+    this.#files.set(target, file)
+  }
+
+  unlinkSync(path: string): void {
+    const at = absolute(path)
+    this.#perform({ operation: 'unlink', path: at })
+    if (!this.#files.delete(at)) throw systemError(this.#folders.has(at) ? 'EISDIR' : 'ENOENT', 'unlink', at)
+  }
+
+  syncDirectorySync(path: string): void {
+    const at = absolute(path)
+    this.#perform({ operation: 'syncDirectory', path: at })
+    if (!this.#folders.has(at)) throw systemError('ENOENT', 'open', at)
+  }
+
+  /** For handles: writes the call down and answers the fault it meets, if any. */
+  note(call: PerformedOperation): Fault | null {
+    this.operations.push(call)
+    const fault = this.#faults.find(
+      (one) => one.operation === call.operation && one.left > 0 && call.path.endsWith(one.pathEndsWith ?? ''),
+    )
+    if (fault === undefined) return null
+    fault.left--
+    return fault
+  }
+
+  /** For handles: lets `deliver` run on a later turn, or when released. */
+  later(operation: HoldableOperation, deliver: () => void): void {
+    // What comes behind a held operation may overtake it, as in a thread pool.
+    if (this.#held.has(operation)) this.#pending.push({ operation, deliver })
+    else setImmediate(deliver)
+  }
+
+  #perform(call: PerformedOperation): void {
+    const fault = this.note(call)
+    if (fault !== null) throw systemError(fault.code, call.operation, call.path)
+  }
+
+  #requireFolderOf(path: string, call: string): void {
+    const folder = posix.dirname(path)
+    if (!this.#folders.has(folder)) throw systemError(this.#files.has(folder) ? 'ENOTDIR' : 'ENOENT', call, path)
+  }
+}
+
+/** What an inode is: lives as long as a name or a handle has it. */
+class MemoryFile {
+  readonly inode: number
+  size = 0
+  modifiedMs: number
+  readonly #wallMs: () => number
+  readonly #pages = new Map<number, Buffer>()
+
+  constructor(inode: number, wallMs: () => number) {
+    this.inode = inode
+    this.#wallMs = wallMs
+    this.modifiedMs = wallMs()
+  }
+
+  read(target: Uint8Array, at: number): number {
+    const end = Math.min(at + target.length, this.size)
+    let position = at
+    while (position < end) {
+      const within = position % PAGE_SIZE
+      const length = Math.min(end - position, PAGE_SIZE - within)
+      const page = this.#pages.get(Math.floor(position / PAGE_SIZE))
+      const part = target.subarray(position - at, position - at + length)
+      if (page === undefined) part.fill(0)
+      else part.set(page.subarray(within, within + length))
+      position += length
+    }
+    return Math.max(0, end - at)
+  }
+
+  write(bytes: Uint8Array, at: number): void {
+    if (bytes.length === 0) return // POSIX: a write of nothing does not move the end
+    for (let done = 0; done < bytes.length; ) {
+      const within = (at + done) % PAGE_SIZE
+      const length = Math.min(bytes.length - done, PAGE_SIZE - within)
+      this.#page(Math.floor((at + done) / PAGE_SIZE)).set(bytes.subarray(done, done + length), within)
+      done += length
+    }
+    this.size = Math.max(this.size, at + bytes.length)
+    this.modifiedMs = this.#wallMs()
+  }
+
+  truncate(size: number): void {
+    for (const [index, page] of this.#pages) {
+      if (index * PAGE_SIZE >= size) this.#pages.delete(index)
+      else if ((index + 1) * PAGE_SIZE > size) page.fill(0, size % PAGE_SIZE)
+    }
+    this.size = size
+    this.modifiedMs = this.#wallMs()
+  }
+
+  #page(index: number): Buffer {
+    let page = this.#pages.get(index)
+    if (page === undefined) {
+      page = Buffer.alloc(PAGE_SIZE)
+      this.#pages.set(index, page)
+    }
+    return page
+  }
+}
+
+class MemoryFileHandle implements FileHandle {
+  readonly path: string
+  readonly #system: MemoryFileSystem
+  /** Null for a folder. */
+  readonly #file: MemoryFile | null
+  readonly #mode: OpenMode
+  #open = true
+
+  constructor(system: MemoryFileSystem, path: string, file: MemoryFile | null, mode: OpenMode) {
+    this.#system = system
+    this.path = path
+    this.#file = file
+    this.#mode = mode
+  }
+
+  size(): number {
+    return this.#opened('fstat').size
+  }
+
+  readSync(target: Uint8Array, at: number): number {
+    this.#throwFault(this.#noteRead(target, at, false), 'read')
+    return this.#opened('read').read(target, at)
+  }
+
+  read(target: Uint8Array, at: number, done: IoCallback): void {
+    const fault = this.#noteRead(target, at, true)
+    this.#later('read', done, () => {
+      this.#throwFault(fault, 'read')
+      return this.#opened('read').read(target, at)
+    })
+  }
+
+  writeSync(buffers: readonly Uint8Array[], at: number): void {
+    const fault = this.#noteWrite(buffers, at, false)
+    const file = this.#writable('write')
+    if (fault !== null) throw this.#failedWrite(file, fault, buffers, at)
+    writeAll(file, buffers, at)
+  }
+
+  write(buffers: readonly Uint8Array[], at: number, done: IoCallback): void {
+    const fault = this.#noteWrite(buffers, at, true)
+    this.#later('write', done, () => {
+      const file = this.#writable('write')
+      if (fault !== null) throw this.#failedWrite(file, fault, buffers, at)
+      return writeAll(file, buffers, at)
+    })
+  }
+
+  truncateSync(size: number): void {
+    this.#throwFault(this.#system.note({ operation: 'truncate', path: this.path, at: size }), 'ftruncate')
+    this.#writable('ftruncate').truncate(size)
+  }
+
+  fdatasyncSync(): void {
+    this.#throwFault(this.#system.note({ operation: 'fdatasync', path: this.path }), 'fdatasync')
+    this.#opened('fdatasync')
+  }
+
+  fdatasync(done: (error: NodeJS.ErrnoException | null) => void): void {
+    const fault = this.#system.note({ operation: 'fdatasync', path: this.path, async: true })
+    this.#later('fdatasync', done, () => {
+      this.#throwFault(fault, 'fdatasync')
+      this.#opened('fdatasync')
+      return 0
+    })
+  }
+
+  closeSync(): void {
+    this.#system.note({ operation: 'close', path: this.path })
+    if (!this.#open) throw systemError('EBADF', 'close', this.path)
+    this.#open = false
+  }
+
+  /** Callback forms never throw: what goes wrong comes by the callback, as from the thread pool. */
+  #later(operation: HoldableOperation, done: IoCallback, act: () => number): void {
+    this.#system.later(operation, () => {
+      let bytes: number
+      try {
+        bytes = act()
+      } catch (error) {
+        return done(error as NodeJS.ErrnoException, 0)
+      }
+      done(null, bytes)
+    })
+  }
+
+  #noteRead(target: Uint8Array, at: number, async: boolean): Fault | null {
+    return this.#system.note({ operation: 'read', path: this.path, at, bytes: target.length, async })
+  }
+
+  #noteWrite(buffers: readonly Uint8Array[], at: number, async: boolean): Fault | null {
+    const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0)
+    return this.#system.note({ operation: 'write', path: this.path, at, bytes, async })
+  }
+
+  #failedWrite(file: MemoryFile, fault: Fault, buffers: readonly Uint8Array[], at: number): NodeJS.ErrnoException {
+    if (fault.shortBytes !== undefined) file.write(Buffer.concat(buffers).subarray(0, fault.shortBytes), at)
+    return systemError(fault.code, 'write', this.path)
+  }
+
+  #throwFault(fault: Fault | null, call: string): void {
+    if (fault !== null) throw systemError(fault.code, call, this.path)
+  }
+
+  #opened(call: string): MemoryFile {
+    if (!this.#open) throw systemError('EBADF', call, this.path)
+    if (this.#file === null) throw systemError('EISDIR', call, this.path)
+    return this.#file
+  }
+
+  #writable(call: string): MemoryFile {
+    if (this.#mode === 'read') throw systemError(call === 'write' ? 'EBADF' : 'EINVAL', call, this.path)
+    return this.#opened(call)
+  }
+}
+
+function writeAll(file: MemoryFile, buffers: readonly Uint8Array[], at: number): number {
+  let position = at
+  for (const buffer of buffers) {
+    file.write(buffer, position)
+    position += buffer.length
+  }
+  return position - at
+}
+
+function absolute(path: string): string {
+  return posix.resolve('/', path)
+}
+
+function systemError(code: string, call: string, path: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${code}: ${call} '${path}'`), { code, syscall: call, path })
+}
