@@ -2,7 +2,7 @@ import { ConfigError } from '../base/errors.ts'
 import type { BrokerConfig, BrokerConfigKey } from './config-table.ts'
 import type { ConfigNote, HostPort } from './config-types.ts'
 import { formatHostPort, isLoopback, isWildcard } from './host-port.ts'
-import { formatValue } from './parse-value.ts'
+import { badValue, formatValue } from './parse-value.ts'
 
 /** Where the value of a key was written, for messages; `default` where nobody wrote it. */
 export type WhereOf = (key: BrokerConfigKey) => string
@@ -15,14 +15,14 @@ const FAST_PORT_DISTANCE = 2
 /**
  * Checks how the settings fit together.
  * @returns what can work but deserves a line in the log
- * @throws ConfigError CONFIG_CONFLICT naming both values, where they come from and the way out; CONFIG_REFUSED
+ * @throws ConfigError CONFIG_CONFLICT naming both values, where they come from and the way out; CONFIG_REFUSED; CONFIG_BAD_VALUE
  */
 export function checkBrokerConfig(config: BrokerConfig, whereOf: WhereOf): ConfigNote[] {
   const shown = (key: BrokerConfigKey): string => `${key}=${formatValue(config[key])} (${whereOf(key)})`
   checkRole(config, shown)
   checkPorts(config, shown)
   checkCommitLogFolder(config, whereOf)
-  checkAdvertised(config, shown)
+  checkAdvertised(config, whereOf, shown)
   return [...advertisingNotes(config), ...timingNotes(config), ...replicaNotes(config)]
 }
 
@@ -115,8 +115,19 @@ function checkCommitLogFolder(config: BrokerConfig, whereOf: WhereOf): void {
   )
 }
 
-/** A name server elsewhere would send every client to its own loopback. */
-function checkAdvertised(config: BrokerConfig, shown: Shown): void {
+/** A name server elsewhere would send every client to its own loopback; nobody can connect to a wildcard. */
+function checkAdvertised(config: BrokerConfig, whereOf: WhereOf, shown: Shown): void {
+  for (const key of ['brokerIP1', 'brokerIP2'] as const) {
+    if (isWildcard(config[key])) {
+      throw badValue(
+        key,
+        config[key],
+        whereOf(key),
+        'is no address to connect to',
+        'write the one that others reach this machine by',
+      )
+    }
+  }
   const elsewhere = config.namesrvAddr.find(({ host }) => !isLoopback(host))
   if (elsewhere === undefined) return
   for (const key of ['brokerIP1', 'brokerIP2'] as const) {

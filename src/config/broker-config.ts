@@ -48,7 +48,7 @@ export function resolveBrokerConfig(sources: ConfigSources): ResolvedBrokerConfi
 
   const values: Record<string, ConfigValue> = {}
   const origins: Record<string, ConfigOrigin> = {}
-  const known = { ...({} as KnownSoFar), externalAddress: sources.externalAddress ?? '127.0.0.1' }
+  const known = { externalAddress: sources.externalAddress ?? '127.0.0.1' } as KnownSoFar // grows row by row
   for (const row of ROWS.values()) {
     const setting = written.get(row.name)
     values[row.name] = setting === undefined ? defaultOf(row, known) : parseValue(row, setting)
@@ -63,6 +63,7 @@ export function resolveBrokerConfig(sources: ConfigSources): ResolvedBrokerConfi
       values.brokerId = 0
       origins.brokerId = 'default'
     }
+    Object.freeze(values[row.name])
     Object.assign(known, { [row.name]: values[row.name] })
   }
   const config = Object.freeze(values) as unknown as BrokerConfig

@@ -58,7 +58,6 @@ export const BROKER_CONFIG_TABLE = [
     type: 'integer',
     min: 0,
     max: PORT_MAX,
-    unit: 'port',
     default: (known) => (isSlave(known) ? SLAVE_PORT : MASTER_PORT),
     defaultText: '10911 on a master, 11911 on a slave',
     doc: 'The port for clients. The port two below it is opened too (the fast port of RocketMQ clients). 0 takes any free ports, also for HA.',
@@ -75,7 +74,6 @@ export const BROKER_CONFIG_TABLE = [
     type: 'integer',
     min: 0,
     max: PORT_MAX,
-    unit: 'port',
     default: (known) => (known.listenPort === 0 ? 0 : known.listenPort + 1),
     defaultText: 'listenPort + 1; 0 where listenPort is 0',
     doc: 'The port for slaves. 0 takes any free one.',
@@ -118,7 +116,7 @@ export const BROKER_CONFIG_TABLE = [
     name: 'haAllowedHosts',
     type: 'hostRanges',
     default: [],
-    defaultText: 'empty: every host',
+    defaultText: 'none, which lets every host in',
     doc: 'Ours. Who may connect to the HA port: addresses or ranges such as 10.1.0.0/16, with , between them.',
   },
   {
@@ -147,7 +145,7 @@ export const BROKER_CONFIG_TABLE = [
   {
     name: 'mappedFileSizeConsumeQueue',
     type: 'integer',
-    min: 20,
+    min: 1,
     max: INT32_MAX - (INT32_MAX % 20),
     multipleOf: 20,
     unit: 'bytes',

@@ -33,7 +33,7 @@ interface Row<Type extends string, Value> {
 interface IntegerRow extends Row<'integer', number> {
   readonly min: number
   readonly max: number
-  readonly unit?: 'bytes' | 'ms' | 'pages' | 'port'
+  readonly unit?: 'bytes' | 'ms' | 'pages'
   /** Values between two multiples are rounded up, as in RocketMQ. */
   readonly multipleOf?: number
 }

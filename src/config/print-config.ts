@@ -39,7 +39,10 @@ export function renderBrokerConf(): string {
 function bounds(row: ConfigRow): string {
   const byDefault = row.defaultText === undefined ? '' : ` Default: ${row.defaultText}.`
   if (row.type === 'choice') return `One of ${row.choices.join(', ')}.${byDefault}`
-  if (row.type === 'integer') return `${row.min} to ${row.max}${row.unit === undefined ? '' : ` ${row.unit}`}.${byDefault}`
+  if (row.type === 'integer') {
+    const range = row.max === Number.MAX_SAFE_INTEGER ? `${row.min} or more` : `${row.min} to ${row.max}`
+    return `${range}${row.unit === undefined ? '' : ` ${row.unit}`}.${byDefault}`
+  }
   return byDefault.trim()
 }
 

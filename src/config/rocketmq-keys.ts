@@ -1,8 +1,8 @@
 import type { Setting } from './config-types.ts'
 
 /**
- * Keys that RocketMQ 4.9 and 5.3 brokers know and that change nothing here: they belong to Java's threads and memory, or to parts this
- * broker does not have, or are about to come. A RocketMQ file that sets them works unchanged.
+ * Keys that brokers of RocketMQ 4.9 and 5.3 know (the setters of its configuration classes) and that change nothing here: they steer
+ * Java's threads and memory, or parts that this broker does not have. A file that sets them works unchanged.
  */
 export const HARMLESS_KEYS: ReadonlySet<string> = new Set(
   `

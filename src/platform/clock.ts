@@ -19,3 +19,8 @@ export interface Clock {
   /** Calls `fn` once after all input of this turn of the loop has been handled. */
   afterTick(fn: () => void): void
 }
+
+/** A wall time as people and logs write it. */
+export function isoTime(wallMs: number): string {
+  return new Date(wallMs).toISOString()
+}

@@ -44,10 +44,7 @@ describe('int64 as a safe integer, with BigInt as the second route', () => {
   test('writeOffset writes the bytes BigInt writes, and no others', () => {
     fc.assert(
       fc.property(
-        fc.oneof(
-          fc.maxSafeNat(),
-          int64.filter((value) => value >= 0n && value <= SAFE_MAX).map(Number),
-        ),
+        fc.oneof(fc.maxSafeNat(), int64.filter((value) => value >= 0n && value <= SAFE_MAX).map(Number)),
         fc.nat(5),
         (value, at) => {
           const bytes = Buffer.alloc(16, 0xee)

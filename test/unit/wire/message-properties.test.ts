@@ -49,7 +49,9 @@ describe('decodeProperties', () => {
 
 describe('encodeProperties', () => {
   test('pairs come back in their order', () => {
-    const word = fc.string({ minLength: 1, unit: 'grapheme' }).filter((text) => !/[\u0001\u0002]/.test(text))
+    const word = fc
+      .string({ minLength: 1, unit: 'grapheme' })
+      .filter((text) => !text.includes('\u0001') && !text.includes('\u0002'))
     fc.assert(
       fc.property(fc.array(fc.tuple(word, word), { maxLength: 8 }), (entries) => {
         const pairs = new Map(entries)

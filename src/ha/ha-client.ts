@@ -1,0 +1,308 @@
+import { HaError, type MqError } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import { RateLimitedLog } from '../base/rate-limited-log.ts'
+import type { Random } from '../base/seeded-random.ts'
+import type { Service } from '../base/service.ts'
+import { WaitNotifyObject } from '../base/wait-notify-object.ts'
+import { type Clock, isoTime, type Timer } from '../platform/clock.ts'
+import type { Address, Connection, Network } from '../platform/network.ts'
+import type { MessageStore } from '../store/message-store.ts'
+import { encodeReport, type TransferHeader } from '../wire/ha-frame.ts'
+import { Backoff } from './backoff.ts'
+import { FlowMonitor } from './flow-monitor.ts'
+import { type HAConnectionState, nextState } from './ha-connection-state.ts'
+import type { MasterJoin } from './master-join.ts'
+import { TransferFrameReader } from './transfer-frame-reader.ts'
+
+/** DefaultHAClient's connect timeout. */
+const CONNECT_TIMEOUT_MS = 5000
+/** More than this waits to be written: the link is not read until the disk has caught up, */
+const UNWRITTEN_HIGH_MARK = 8 * 1024 * 1024
+/** to here. */
+const UNWRITTEN_LOW_MARK = 2 * 1024 * 1024
+
+export interface HAClientOptions {
+  readonly heartbeatIntervalMs: number
+  readonly housekeepingIntervalMs: number
+}
+
+export interface HAClientEvents {
+  /** This slave must not follow this master and has stopped trying; the error says why and what to do. */
+  onRefused(error: MqError): void
+}
+
+/** What `status` and code 907 tell of a slave's link. */
+export interface HAClientInfo {
+  readonly state: HAConnectionState
+  readonly master: Address | null
+  readonly lastReadTimestamp: number
+  readonly lastWriteTimestamp: number
+  readonly transferredByteInSecond: number
+  /** Last trouble, null while the log flows. */
+  readonly lastError: string | null
+  /** Wall time since when the log does not flow, 0 while it does. */
+  readonly downSinceTimestamp: number
+}
+
+/**
+ * The slave's end of the link (DefaultHAClient): finds the master, makes sure it may follow, reports where its log ends, appends what comes,
+ * and reports again as soon as it is written (A04: what is reported is in the file). One live connection; after trouble it tries again, soon
+ * at first and then every second.
+ */
+export class HAClient implements Service {
+  readonly #network: Network
+  readonly #clock: Clock
+  readonly #store: MessageStore
+  readonly #join: MasterJoin
+  readonly #logger: Logger
+  readonly #troubleLog: RateLimitedLog
+  readonly #options: HAClientOptions
+  readonly #events: HAClientEvents
+  readonly #backoff: Backoff
+  readonly #pause: WaitNotifyObject
+  readonly #flow: FlowMonitor
+  #state: HAConnectionState = 'READY'
+  #master: Address | null = null
+  #connection: Connection | null = null
+  #reportedOffset = -1
+  #reportHeldBack = false
+  #isPaused = false
+  #lastReadMs = 0
+  #lastWriteMs = 0
+  #lastReadTimestamp = 0
+  #lastWriteTimestamp = 0
+  #lastError: string | null = null
+  #downSinceTimestamp: number
+  #ticker: Timer | null = null
+  #ended: Promise<void> = Promise.resolve()
+
+  constructor(
+    parts: { network: Network; clock: Clock; random: Random; store: MessageStore; join: MasterJoin; logger: Logger },
+    options: HAClientOptions,
+    events: HAClientEvents,
+  ) {
+    this.#network = parts.network
+    this.#clock = parts.clock
+    this.#store = parts.store
+    this.#join = parts.join
+    this.#logger = parts.logger
+    this.#troubleLog = new RateLimitedLog(parts.logger, () => parts.clock.monotonicMs())
+    this.#options = options
+    this.#events = events
+    this.#backoff = new Backoff(parts.random)
+    this.#pause = new WaitNotifyObject((ms, fn) => this.#clock.setTimer(ms, fn))
+    this.#flow = new FlowMonitor(this.#clock.monotonicMs())
+    this.#downSinceTimestamp = this.#clock.wallMs()
+  }
+
+  get info(): HAClientInfo {
+    return {
+      state: this.#state,
+      master: this.#master,
+      lastReadTimestamp: this.#lastReadTimestamp,
+      lastWriteTimestamp: this.#lastWriteTimestamp,
+      transferredByteInSecond: this.#flow.bytesPerSecond,
+      lastError: this.#lastError,
+      downSinceTimestamp: this.#downSinceTimestamp,
+    }
+  }
+
+  async start(): Promise<void> {
+    const tickMs = Math.max(10, Math.min(1000, this.#options.heartbeatIntervalMs / 4))
+    this.#ticker = this.#clock.setInterval(tickMs, () => this.#tick())
+    this.#ended = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#ticker?.cancel()
+    if (this.#state !== 'SHUTDOWN') this.#state = nextState(this.#state, 'SHUTDOWN')
+    this.#pause.wakeup()
+    if (this.#connection === null) return // an attempt to connect may take seconds and ends by itself
+    this.#connection.destroy()
+    await this.#ended
+  }
+
+  /** Everything below `endOffset` is in the log's file: the master may know (A04). */
+  logGrew(endOffset: number): void {
+    if (this.#state !== 'TRANSFER') return
+    if (endOffset > this.#reportedOffset) this.#report(endOffset)
+    if (this.#isPaused && this.#store.log.unwrittenBytes < UNWRITTEN_LOW_MARK) {
+      this.#isPaused = false
+      this.#connection?.resume()
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isOver()) {
+      try {
+        await this.#followMaster()
+      } catch (error) {
+        this.#onTrouble(error as MqError)
+      }
+      if (!this.#isOver()) await this.#pause.waitForRunning(this.#backoff.nextDelayMs())
+    }
+  }
+
+  /** One connection from connect to close. Rejects with what ended it. */
+  async #followMaster(): Promise<void> {
+    if (this.#store.readOnlyReason !== null)
+      throw new HaError('HA_FRAME_REFUSED', `this store takes no data: ${this.#store.readOnlyReason}`)
+    const master = await this.#join.locate()
+    this.#master = master
+    const connection = await this.#network.connect({ ...master, timeoutMs: CONNECT_TIMEOUT_MS })
+    if (this.#isOver()) return connection.destroy()
+    this.#connection = connection
+    this.#state = nextState(this.#state, 'HANDSHAKE')
+    const closed = new Promise<Error>((resolve) => {
+      connection.onClose = (error) => resolve(error ?? new HaError('HA_FRAME_REFUSED', 'the master closed the link'))
+    })
+    try {
+      await this.#store.log.drain() // what the last link brought; the first report must be the true end
+      const checked = await Promise.race([this.#join.check(connection.local.port), closed])
+      if (checked instanceof Error) throw checked
+      if (this.#isOver()) return
+      this.#startTransfer(connection)
+      throw await closed
+    } finally {
+      this.#endLink(connection)
+    }
+  }
+
+  #startTransfer(connection: Connection): void {
+    this.#state = nextState(this.#state, 'TRANSFER')
+    const nowMs = this.#clock.monotonicMs()
+    this.#lastReadMs = nowMs
+    this.#reportHeldBack = false
+    this.#isPaused = false
+    const frames = new TransferFrameReader({
+      onHeader: (header) => this.#checkHeader(header),
+      onBody: (offset, bytes) => this.#store.appendReplicated(offset, bytes),
+    })
+    connection.onData = (chunk) => this.#onData(connection, frames, chunk)
+    connection.onDrain = () => {
+      if (!this.#reportHeldBack) return
+      this.#reportHeldBack = false
+      this.#report(this.#endOffset)
+    }
+    this.#report(this.#endOffset)
+    this.#logger.info({ master: this.#master, from: this.#endOffset }, 'following the master')
+  }
+
+  /** 0 while there is no log at all, else its written end: what a slave reports (DefaultHAClient.reportSlaveMaxOffset). */
+  get #endOffset(): number {
+    return this.#store.log.isEmpty ? 0 : this.#store.log.maxOffset
+  }
+
+  #onData(connection: Connection, frames: TransferFrameReader, chunk: Buffer): void {
+    if (this.#connection !== connection || this.#state !== 'TRANSFER') return
+    this.#lastReadMs = this.#clock.monotonicMs()
+    this.#lastReadTimestamp = this.#clock.wallMs()
+    this.#flow.add(chunk.length)
+    try {
+      frames.push(chunk)
+    } catch (error) {
+      return this.#breakLink(connection, error as Error)
+    }
+    this.#onFlowing()
+    if (!this.#isPaused && this.#store.log.unwrittenBytes > UNWRITTEN_HIGH_MARK) {
+      this.#isPaused = true
+      connection.pause()
+    }
+  }
+
+  /** Sharp edges 5, 7 and 8: every frame has to follow our end and to stay inside one file of ours. */
+  #checkHeader({ physicOffset, bodySize }: TransferHeader): void {
+    const { log } = this.#store
+    if (!log.isEmpty && physicOffset !== log.appendOffset) {
+      throw new HaError(
+        'HA_OFFSET_MISMATCH',
+        `the master sends offset ${physicOffset}, but this log ends at ${log.appendOffset}`,
+        {
+          physicOffset,
+          endOffset: log.appendOffset,
+        },
+      )
+    }
+    if (bodySize > log.fileSize - (physicOffset % log.fileSize)) {
+      throw new HaError(
+        'HA_FRAME_REFUSED',
+        `a frame of ${bodySize} bytes at ${physicOffset} crosses the end of a file: is mappedFileSizeCommitLog ${log.fileSize} on the master too?`,
+        { physicOffset, bodySize, fileSize: log.fileSize },
+      )
+    }
+  }
+
+  /** Sends where the log ends; while the socket is full the newest position waits, not a queue of them (sharp edge 26). */
+  #report(offset: number): void {
+    const connection = this.#connection
+    if (connection === null || this.#reportHeldBack) return
+    this.#reportedOffset = offset
+    this.#lastWriteMs = this.#clock.monotonicMs()
+    this.#lastWriteTimestamp = this.#clock.wallMs()
+    this.#reportHeldBack = !connection.write([encodeReport(offset)])
+  }
+
+  #tick(): void {
+    const nowMs = this.#clock.monotonicMs()
+    this.#flow.tick(nowMs)
+    const connection = this.#connection
+    if (connection === null || this.#state !== 'TRANSFER') return
+    const stalled = this.#store.dispatchStalledReason // sharp edge 24: nothing is acked that no consumer could ever read (C10)
+    if (stalled !== null) return this.#refuse(new HaError('HA_DIVERGED', `what the master sent is no log: ${stalled}`))
+    // By what was read, not by what we wrote (B02; sharp edge 17). A link we do not read because of our own disk is not silent.
+    if (!this.#isPaused && nowMs - this.#lastReadMs > this.#options.housekeepingIntervalMs) {
+      return this.#breakLink(
+        connection,
+        new HaError('HA_FRAME_REFUSED', 'nothing was heard from the master within haHousekeepingInterval'),
+      )
+    }
+    if (nowMs - this.#lastWriteMs > this.#options.heartbeatIntervalMs) this.#report(this.#endOffset)
+  }
+
+  #onFlowing(): void {
+    if (this.#lastError === null && this.#downSinceTimestamp === 0) return
+    this.#lastError = null
+    this.#downSinceTimestamp = 0
+    this.#backoff.reset()
+  }
+
+  /** Ends the link for a reason of ours; `#followMaster` goes on with it. */
+  #breakLink(connection: Connection, error: Error): void {
+    connection.onClose(error)
+    connection.destroy()
+  }
+
+  #endLink(connection: Connection): void {
+    connection.destroy()
+    this.#connection = null
+    this.#reportedOffset = -1
+    if (this.#state === 'HANDSHAKE' || this.#state === 'TRANSFER') this.#state = nextState(this.#state, 'READY')
+  }
+
+  #onTrouble(error: MqError): void {
+    if (this.#state === 'SHUTDOWN') return
+    this.#downSinceTimestamp ||= this.#clock.wallMs()
+    this.#lastError = error.message
+    if (error.code === 'HA_JOIN_REFUSED' || error.code === 'HA_DIVERGED') return this.#refuse(error)
+    const master = this.#master === null ? 'unknown' : `${this.#master.host}:${this.#master.port}`
+    const since = isoTime(this.#downSinceTimestamp)
+    this.#troubleLog.warn(
+      error.code ?? error.name,
+      { master, since, reason: error.message },
+      'no link to the master, trying again',
+    )
+  }
+
+  #refuse(error: MqError): void {
+    if (this.#isOver()) return
+    this.#state = nextState(this.#state, 'SUSPEND')
+    this.#lastError = error.message
+    this.#connection?.destroy()
+    this.#events.onRefused(error)
+  }
+
+  /** A method, because the state may change during every await. */
+  #isOver(): boolean {
+    return this.#state === 'SHUTDOWN' || this.#state === 'SUSPEND'
+  }
+}

@@ -1,0 +1,252 @@
+import type { MqError } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import { RateLimitedLog } from '../base/rate-limited-log.ts'
+import type { Service } from '../base/service.ts'
+import type { Timer } from '../platform/clock.ts'
+import type { Address, Connection } from '../platform/network.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { MessageStore } from '../store/message-store.ts'
+import { ReadSlots } from '../store/read-slots.ts'
+import type { ReplicationGate, ReplicaWaiter } from '../store/replication-gate.ts'
+import { AcceptSocketService } from './accept-socket-service.ts'
+import { ackFrontier } from './ack-frontier.ts'
+import { GroupTransferService } from './group-transfer-service.ts'
+import { HAClient, type HAClientInfo } from './ha-client.ts'
+import { HAConnection, type HAConnectionOptions, type SlaveIdentity } from './ha-connection.ts'
+import type { MasterJoin } from './master-join.ts'
+import { OffsetTimeRing } from './offset-time-ring.ts'
+import { ReplicaTable } from './replica-table.ts'
+
+/** DESIGN §8: connections that have reported, */
+const REPORTED_CONNECTIONS_MAX = 64
+/** and that have not; the oldest of these makes room for the next. */
+const SILENT_CONNECTIONS_MAX = 16
+
+export interface HAServiceOptions extends HAConnectionOptions {
+  readonly listenOn: Address
+  /** Slaves that must hold a message before its sender hears OK: `inSyncReplicas` − 1 on a SYNC_MASTER, else 0. */
+  readonly slavesNeeded: number
+  /** `minInSyncReplicas`: copies that must be in sync, this one included, before a waiting message is even stored. */
+  readonly minInSyncReplicas: number
+  /** `haMaxGapNotInSync` in bytes. */
+  readonly maxGapNotInSync: number
+  /** `slaveTimeout`. */
+  readonly slaveTimeoutMs: number
+}
+
+/** One slave's link as the master sees it. */
+export interface SlaveInfo {
+  readonly addr: string
+  readonly brokerId: number | null
+  readonly ackLevel: string | null
+  readonly slaveAckOffset: number
+  readonly transferFromWhere: number
+  readonly diff: number
+  readonly lagMs: number
+  readonly inSync: boolean
+  readonly transferredByteInSecond: number
+}
+
+/**
+ * Replication of one broker (DefaultHAService): owns the listener and its connections, the waiting sends and, on a slave, the link to the
+ * master; fulfils the store's ReplicationGate.
+ */
+export class HAService implements Service, ReplicationGate {
+  readonly #platform: Platform
+  readonly #logger: Logger
+  readonly #strayLog: RateLimitedLog
+  readonly #store: MessageStore
+  readonly #options: HAServiceOptions
+  readonly #acceptSocketService: AcceptSocketService
+  readonly #groupTransferService: GroupTransferService
+  readonly #haClient: HAClient | null
+  readonly #replicas = new ReplicaTable()
+  readonly #readSlots = new ReadSlots()
+  readonly #offsetTimes = new OffsetTimeRing()
+  #refusedReports = 0
+  #ticker: Timer | null = null
+  #drained: (() => void) | null = null
+
+  /** @param slave how to join a master; null on a master */
+  constructor(
+    platform: Platform,
+    logger: Logger,
+    store: MessageStore,
+    options: HAServiceOptions,
+    slave: { readonly join: MasterJoin; onRefused(error: MqError): void } | null,
+  ) {
+    this.#platform = platform
+    this.#logger = logger
+    this.#strayLog = new RateLimitedLog(logger, () => platform.clock.monotonicMs())
+    this.#store = store
+    this.#options = options
+    this.#acceptSocketService = new AcceptSocketService(platform.network, options.listenOn, (connection) =>
+      this.#onConnection(connection),
+    )
+    this.#groupTransferService = new GroupTransferService(platform.clock, options.slaveTimeoutMs)
+    this.#haClient = slave === null ? null : new HAClient({ ...platform, store, join: slave.join, logger }, options, slave)
+  }
+
+  get address(): Address {
+    return this.#acceptSocketService.address
+  }
+
+  /** Reports that were refused since the start: strays, or slaves with another log. */
+  get refusedReports(): number {
+    return this.#refusedReports
+  }
+
+  get waitingSends(): number {
+    return this.#groupTransferService.waitingCount
+  }
+
+  /** The link to the master; null on a master. */
+  get clientInfo(): HAClientInfo | null {
+    return this.#haClient?.info ?? null
+  }
+
+  /** @throws HaError HA_PORT_IN_USE */
+  async start(): Promise<void> {
+    await this.#acceptSocketService.start()
+    const tickMs = Math.max(10, Math.min(1000, this.#options.heartbeatIntervalMs / 4))
+    this.#ticker = this.#platform.clock.setInterval(tickMs, () => this.#tick())
+    await this.#haClient?.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#ticker?.cancel()
+    await this.#haClient?.stop()
+    await this.#acceptSocketService.stop()
+    for (const connection of [...this.#replicas.connections]) connection.close('this broker shuts down')
+    this.#groupTransferService.stop()
+  }
+
+  /**
+   * Resolves when every slave that is in sync has reported the end of the log, or after `timeoutMs` (sharp edge 18: stock closes its
+   * links before the last bytes have left).
+   */
+  drain(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#platform.clock.setTimer(timeoutMs, () => finish())
+      const finish = (): void => {
+        timer.cancel()
+        this.#drained = null
+        resolve()
+      }
+      this.#drained = finish
+      this.#checkDrained()
+    })
+  }
+
+  /** A slave has introduced itself over the broker's port and says that the HA connection from `host:port` is its own. */
+  announceSlave(host: string, port: number, identity: SlaveIdentity): void {
+    this.#replicas.announce(host, port, identity)
+    this.#moveFrontier()
+  }
+
+  admit(): 'IN_SYNC_REPLICAS_NOT_ENOUGH' | 'OS_PAGE_CACHE_BUSY' | null {
+    if (this.#options.slavesNeeded === 0) return null
+    if (1 + this.#slavesInSync() < this.#options.minInSyncReplicas) return 'IN_SYNC_REPLICAS_NOT_ENOUGH'
+    return this.#groupTransferService.isFull ? 'OS_PAGE_CACHE_BUSY' : null
+  }
+
+  logEndMoved(endOffset: number): void {
+    this.#offsetTimes.sample(endOffset, this.#platform.clock.monotonicMs())
+    for (const connection of this.#replicas.connections) connection.logGrew()
+    this.#haClient?.logGrew(endOffset)
+  }
+
+  /** DESIGN §4: too few slaves in sync is told at once, the message is stored all the same; otherwise the acks decide. */
+  awaitReplicas(waiter: ReplicaWaiter): void {
+    const { slavesNeeded } = this.#options
+    if (slavesNeeded === 0) return waiter.replicated('PUT_OK')
+    if (this.#slavesInSync() < slavesNeeded) return waiter.replicated('SLAVE_NOT_AVAILABLE')
+    this.#groupTransferService.awaitAcks(waiter)
+  }
+
+  /** Every connection that has reported, the oldest first. */
+  slaves(): SlaveInfo[] {
+    const nowMs = this.#platform.clock.monotonicMs()
+    const { maxOffset } = this.#store.log
+    return this.#replicas.connections
+      .filter((connection) => connection.progress.hasReported)
+      .map(({ remote, identity, progress, flow }) => ({
+        addr: `${remote.host}:${remote.port}`,
+        brokerId: identity?.brokerId ?? null,
+        ackLevel: identity?.ackLevel ?? null,
+        slaveAckOffset: progress.ackOffset,
+        transferFromWhere: progress.nextTransferOffset,
+        diff: maxOffset - progress.ackOffset,
+        lagMs: this.#offsetTimes.lagMs(progress.ackOffset, maxOffset, nowMs),
+        inSync: this.#isInSync(progress.ackOffset),
+        transferredByteInSecond: flow.bytesPerSecond,
+      }))
+  }
+
+  #isInSync(ackOffset: number): boolean {
+    return this.#store.log.maxOffset - ackOffset < this.#options.maxGapNotInSync
+  }
+
+  /** Slaves, not connections, that have reported and are near enough. */
+  #slavesInSync(): number {
+    let count = 0
+    for (const { connection } of this.#replicas.replicas) if (this.#isInSync(connection.progress.ackOffset)) count++
+    return count
+  }
+
+  #onConnection(socket: Connection): void {
+    const parts = { log: this.#store.log, readSlots: this.#readSlots, clock: this.#platform.clock, logger: this.#logger }
+    const connection = new HAConnection(socket, parts, this.#options, {
+      onReport: (reporter, isFirst) => this.#onReport(reporter, isFirst),
+      onClosed: (closed, reason, error) => this.#onClosed(closed, reason, error),
+    })
+    this.#replicas.add(connection) // before anything can end it (B04; sharp edge 16)
+    const silent = this.#replicas.connections.filter((candidate) => !candidate.progress.hasReported)
+    if (silent.length > SILENT_CONNECTIONS_MAX) silent[0]?.close('too many connections that are silent')
+  }
+
+  #onReport(connection: HAConnection, isFirst: boolean): void {
+    if (isFirst) {
+      if (this.#replicas.connections.filter((candidate) => candidate.progress.hasReported).length > REPORTED_CONNECTIONS_MAX) {
+        return connection.close('too many slaves')
+      }
+      this.#replicas.refresh()
+    }
+    this.#moveFrontier()
+    this.#checkDrained()
+  }
+
+  /** After every report, not only after one that raises the maximum (sharp edge 28; A14). */
+  #moveFrontier(): void {
+    const { slavesNeeded } = this.#options
+    if (slavesNeeded > 0) this.#groupTransferService.frontierMoved(ackFrontier(this.#replicas.acks(), slavesNeeded))
+  }
+
+  #checkDrained(): void {
+    if (this.#drained === null) return
+    const { maxOffset } = this.#store.log
+    const behind = this.#replicas.replicas.some(
+      ({ connection: { progress } }) => progress.ackOffset < maxOffset && this.#isInSync(progress.ackOffset),
+    )
+    if (!behind) this.#drained()
+  }
+
+  #onClosed(connection: HAConnection, reason: string, error: Error | null): void {
+    this.#replicas.remove(connection)
+    const slave = `${connection.remote.host}:${connection.remote.port}`
+    const { ackOffset, hasReported } = connection.progress
+    const fields = { slave, reason, ackOffset, ...(error === null ? {} : { err: error }) }
+    if (hasReported && reason !== 'a report was refused') {
+      this.#logger.info(fields, 'a slave has left')
+    } else {
+      if (error !== null) this.#refusedReports++
+      this.#strayLog.warn(reason, fields, 'a connection to the HA port ended without becoming a slave')
+    }
+    this.#moveFrontier()
+    this.#checkDrained()
+  }
+
+  #tick(): void {
+    for (const connection of [...this.#replicas.connections]) connection.tick()
+  }
+}

@@ -1,0 +1,19 @@
+import type { Address } from '../platform/network.ts'
+
+/**
+ * How a slave finds its master and makes sure that it may follow it (DESIGN §4, Joining). A port of HAClient: the questions go over the
+ * broker's remoting port, which replication knows nothing of.
+ */
+export interface MasterJoin {
+  /**
+   * Where the master's HA port is, asked before each connect so that a changed address is followed (H02).
+   * @throws MqError where the master cannot be reached, or must not be followed (see `check`)
+   */
+  locate(): Promise<Address>
+  /**
+   * With the HA socket open and still silent: makes sure that this slave's log is a beginning of the master's.
+   * @param localPort this end of the HA socket, by which the master knows whose it is
+   * @throws HaError HA_JOIN_REFUSED, HA_DIVERGED: trying again will not help · any other MqError: it may
+   */
+  check(localPort: number): Promise<void>
+}

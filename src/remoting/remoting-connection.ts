@@ -1,0 +1,226 @@
+import { WireError } from '../base/errors.ts'
+import type { RateLimitedLog } from '../base/rate-limited-log.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Address, Connection } from '../platform/network.ts'
+import { FrameCutter } from '../wire/frame-cutter.ts'
+import {
+  createResponse,
+  decodeRemotingCommand,
+  encodeRemotingCommand,
+  isOneway,
+  isResponse,
+  type RemotingCommand,
+} from '../wire/remoting-command.ts'
+import { ResponseCode } from '../wire/response-code.ts'
+import { joinSmallBuffers } from './join-buffers.ts'
+import type { Peer, ProcessorTable } from './processor-table.ts'
+import { REQUEST_BYTES_MAX, REQUEST_BYTES_TOTAL_MAX, REQUESTS_IN_FLIGHT_MAX, UNSENT_BYTES_MAX } from './remoting-limits.ts'
+
+const OVERLOAD_REMARK = '[OVERLOAD]system busy, start flow control for a while'
+
+/** What the connections of one server have in common. */
+export interface ConnectionContext {
+  readonly processors: ProcessorTable
+  readonly clock: Clock
+  readonly log: RateLimitedLog
+  /** Bytes of requests in flight, of all connections. */
+  requestBytes: number
+  badFrames: number
+  overloads: number
+  ignoredResponses: number
+}
+
+/**
+ * OPEN: reads, serves, answers. DRAINING: reads no more, answers what is in flight. ENDING: all is written, what comes is thrown away until
+ * the peer has closed too. CLOSED: nothing is read or written.
+ */
+type State = 'OPEN' | 'DRAINING' | 'ENDING' | 'CLOSED'
+
+/** The server's end of one connection. Requests are taken in order, answers leave in the order in which they are given. */
+export class RemotingConnection implements Peer {
+  readonly remote: Address
+  readonly id: number
+  readonly #connection: Connection
+  readonly #context: ConnectionContext
+  readonly #cutter = new FrameCutter()
+  #state: State = 'OPEN'
+  #closeListeners: (() => void)[] = []
+  #ended = false
+  #requestsInFlight = 0
+  #requestBytes = 0
+  #outgoing: Buffer[] = []
+  #outgoingBytes = 0
+  #awaitingDrain = false
+  #onDrained: (() => void) | null = null
+  #lastActivityMs: number
+
+  constructor(connection: Connection, id: number, context: ConnectionContext) {
+    this.remote = connection.remote
+    this.id = id
+    this.#connection = connection
+    this.#context = context
+    this.#lastActivityMs = context.clock.monotonicMs()
+    connection.onData = (view) => this.#read(view)
+    connection.onDrain = () => this.#drained()
+    connection.onClose = () => this.#closed()
+  }
+
+  onClose(fn: () => void): void {
+    if (this.#ended) fn()
+    else this.#closeListeners.push(fn)
+  }
+
+  /** Milliseconds without a read and without a write that the peer took. */
+  idleMs(nowMs: number): number {
+    return nowMs - this.#lastActivityMs
+  }
+
+  /** Takes no more requests. Calls `done` once, when every request in flight is answered and the answers are written, or at the end. */
+  drain(done: () => void): void {
+    if (this.#state !== 'OPEN') return done()
+    this.#state = 'DRAINING'
+    this.#connection.pause()
+    this.#onDrained = done
+    this.#checkDrained()
+  }
+
+  /** Sends what was written, then closes. */
+  end(): void {
+    this.#flush()
+    if (this.#state === 'CLOSED') return
+    this.#state = 'ENDING'
+    this.#connection.resume() // or the peer's end would never be read
+    this.#connection.end()
+  }
+
+  /** Closes at once. */
+  close(): void {
+    this.#state = 'CLOSED'
+    this.#connection.destroy()
+  }
+
+  #read(view: Buffer): void {
+    if (this.#state !== 'OPEN') return
+    this.#lastActivityMs = this.#context.clock.monotonicMs()
+    try {
+      this.#cutter.push(view, this.#takeFrame)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.#context.badFrames++
+      const fields = { remote: this.remote, code: error.code, reason: error.message, ...error.details }
+      this.#context.log.warn(error.code, fields, 'a bad frame came, closing the connection')
+      this.close()
+    }
+  }
+
+  readonly #takeFrame = (frame: Buffer): void => {
+    if (this.#state !== 'OPEN') return // since a frame before it in the same chunk
+    const command = decodeRemotingCommand(frame)
+    if (isResponse(command)) this.#context.ignoredResponses++
+    else this.#serve(command, frame.length)
+  }
+
+  #serve(request: RemotingCommand, size: number): void {
+    const oneway = isOneway(request)
+    if (!this.#admit(size)) {
+      this.#context.overloads++
+      this.#context.log.warn('overload', { remote: this.remote, code: request.code }, 'too many requests in flight, refusing')
+      if (!oneway) this.#send(createResponse(request, ResponseCode.SYSTEM_BUSY, OVERLOAD_REMARK))
+      return
+    }
+    let answered = false
+    this.#context.processors.dispatch(request, this, (response) => {
+      if (answered || this.#ended) return
+      answered = true
+      this.#requestsInFlight--
+      this.#requestBytes -= size
+      this.#context.requestBytes -= size
+      if (!oneway) this.#send(response)
+      this.#checkDrained()
+    })
+  }
+
+  #admit(size: number): boolean {
+    const { requestBytes } = this.#context
+    if (this.#requestsInFlight >= REQUESTS_IN_FLIGHT_MAX) return false
+    if (this.#requestBytes + size > REQUEST_BYTES_MAX || requestBytes + size > REQUEST_BYTES_TOTAL_MAX) return false
+    this.#requestsInFlight++
+    this.#requestBytes += size
+    this.#context.requestBytes += size
+    return true
+  }
+
+  #send(response: RemotingCommand): void {
+    if (this.#state === 'CLOSED' || this.#state === 'ENDING') return
+    if (this.#outgoing.length === 0) this.#context.clock.afterTick(this.#flush)
+    for (const buffer of encodeAnswer(response)) {
+      this.#outgoing.push(buffer)
+      this.#outgoingBytes += buffer.length
+    }
+  }
+
+  /** Everything that was answered in this turn of the loop leaves in one write. */
+  readonly #flush = (): void => {
+    if (this.#outgoing.length === 0 || this.#state === 'CLOSED') return
+    const unsentBytes = this.#connection.bufferedBytes + this.#outgoingBytes
+    if (unsentBytes > UNSENT_BYTES_MAX) {
+      this.#context.log.warn(
+        'unread',
+        { remote: this.remote, unsentBytes },
+        'a peer does not read its answers, closing the connection',
+      )
+      this.close()
+      return
+    }
+    const taken = this.#connection.write(joinSmallBuffers(this.#outgoing))
+    this.#outgoing = []
+    this.#outgoingBytes = 0
+    if (taken) this.#lastActivityMs = this.#context.clock.monotonicMs()
+    else this.#stopReading()
+    this.#checkDrained()
+  }
+
+  /** A peer that does not read its answers may ask nothing more (as 5.x does above Netty's high-water mark). */
+  #stopReading(): void {
+    this.#awaitingDrain = true
+    if (this.#state === 'OPEN') this.#connection.pause()
+  }
+
+  #drained(): void {
+    this.#lastActivityMs = this.#context.clock.monotonicMs()
+    if (!this.#awaitingDrain) return
+    this.#awaitingDrain = false
+    if (this.#state === 'OPEN') this.#connection.resume()
+  }
+
+  #checkDrained(): void {
+    if (this.#onDrained === null || this.#requestsInFlight > 0 || this.#outgoing.length > 0) return
+    const done = this.#onDrained
+    this.#onDrained = null
+    done()
+  }
+
+  #closed(): void {
+    this.#state = 'CLOSED'
+    this.#ended = true
+    // Processors may drop the requests of a closed connection without an answer; theirs are no longer in flight.
+    this.#context.requestBytes -= this.#requestBytes
+    this.#requestsInFlight = 0
+    this.#requestBytes = 0
+    this.#outgoing = []
+    this.#checkDrained()
+    const listeners = this.#closeListeners
+    this.#closeListeners = []
+    for (const fn of listeners) fn()
+  }
+}
+
+/** An answer that is too large for a frame becomes one that says so: the peer must not wait for nothing. */
+function encodeAnswer(response: RemotingCommand): Buffer[] {
+  try {
+    return encodeRemotingCommand(response)
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error
+    return encodeRemotingCommand(createResponse(response, ResponseCode.SYSTEM_ERROR, error.message))
+  }
+}
