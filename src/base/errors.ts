@@ -24,6 +24,7 @@ export type HaErrorCode =
   | 'HA_FRAME_REFUSED'
   | 'HA_JOIN_REFUSED'
   | 'HA_DIVERGED'
+  | 'HA_MASTER_UNFIT'
   | 'HA_PORT_IN_USE'
 
 export type ConfigErrorCode = 'CONFIG_UNKNOWN_KEY' | 'CONFIG_BAD_VALUE' | 'CONFIG_REFUSED' | 'CONFIG_BAD_FILE' | 'CONFIG_CONFLICT'

@@ -146,7 +146,7 @@ export class HAService implements Service, ReplicationGate {
 
   admit(): 'IN_SYNC_REPLICAS_NOT_ENOUGH' | 'OS_PAGE_CACHE_BUSY' | null {
     if (this.#options.slavesNeeded === 0) return null
-    if (1 + this.#slavesInSync() < this.#options.minInSyncReplicas) return 'IN_SYNC_REPLICAS_NOT_ENOUGH'
+    if (1 + this.slavesInSync < this.#options.minInSyncReplicas) return 'IN_SYNC_REPLICAS_NOT_ENOUGH'
     return this.#groupTransferService.isFull ? 'OS_PAGE_CACHE_BUSY' : null
   }
 
@@ -160,7 +160,7 @@ export class HAService implements Service, ReplicationGate {
   awaitReplicas(waiter: ReplicaWaiter): void {
     const { slavesNeeded } = this.#options
     if (slavesNeeded === 0) return waiter.replicated('PUT_OK')
-    if (this.#slavesInSync() < slavesNeeded) return waiter.replicated('SLAVE_NOT_AVAILABLE')
+    if (this.slavesInSync < slavesNeeded) return waiter.replicated('SLAVE_NOT_AVAILABLE')
     this.#groupTransferService.awaitAcks(waiter)
   }
 
@@ -188,7 +188,7 @@ export class HAService implements Service, ReplicationGate {
   }
 
   /** Slaves, not connections, that have reported and are near enough. */
-  #slavesInSync(): number {
+  get slavesInSync(): number {
     let count = 0
     for (const { connection } of this.#replicas.replicas) if (this.#isInSync(connection.progress.ackOffset)) count++
     return count

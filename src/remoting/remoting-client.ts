@@ -42,7 +42,7 @@ export interface RemotingClientCounters {
 }
 
 /**
- * Gets the answer or the error, exactly once. The answer's body is valid during the call only.
+ * Gets the answer or the error, exactly once. The answer's body is valid during the call only. Must not throw.
  */
 export type OnResponse = (error: MqError | null, response: RemotingCommand | null) => void
 
@@ -219,7 +219,6 @@ export class RemotingClient {
       } catch (error) {
         if (!(error instanceof WireError)) throw error
         this.#log.warn({ err: error, remote: connection.remote, ...error.details }, 'a bad frame came, closing the connection')
-        connection.onData = () => {}
         connection.destroy()
       }
     }

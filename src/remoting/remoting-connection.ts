@@ -31,8 +31,8 @@ export interface ConnectionContext {
 }
 
 /**
- * OPEN: reads, serves, answers. DRAINING: reads no more, answers what is in flight. ENDING: all is written, what comes is thrown away until
- * the peer has closed too. CLOSED: nothing is read or written.
+ * OPEN: reads, serves, answers. DRAINING: answers what is in flight; what comes now is thrown away. ENDING: all is written, the peer has to
+ * close too. CLOSED: nothing is read or written.
  */
 type State = 'OPEN' | 'DRAINING' | 'ENDING' | 'CLOSED'
 
@@ -50,7 +50,6 @@ export class RemotingConnection implements Peer {
   #requestBytes = 0
   #outgoing: Buffer[] = []
   #outgoingBytes = 0
-  #awaitingDrain = false
   #onDrained: (() => void) | null = null
   #lastActivityMs: number
 
@@ -75,11 +74,10 @@ export class RemotingConnection implements Peer {
     return nowMs - this.#lastActivityMs
   }
 
-  /** Takes no more requests. Calls `done` once, when every request in flight is answered and the answers are written, or at the end. */
+  /** Takes no more requests. Calls `done` once, when every request in flight is answered or the connection has ended. */
   drain(done: () => void): void {
     if (this.#state !== 'OPEN') return done()
     this.#state = 'DRAINING'
-    this.#connection.pause()
     this.#onDrained = done
     this.#checkDrained()
   }
@@ -89,7 +87,6 @@ export class RemotingConnection implements Peer {
     this.#flush()
     if (this.#state === 'CLOSED') return
     this.#state = 'ENDING'
-    this.#connection.resume() // or the peer's end would never be read
     this.#connection.end()
   }
 
@@ -176,25 +173,16 @@ export class RemotingConnection implements Peer {
     this.#outgoing = []
     this.#outgoingBytes = 0
     if (taken) this.#lastActivityMs = this.#context.clock.monotonicMs()
-    else this.#stopReading()
-    this.#checkDrained()
-  }
-
-  /** A peer that does not read its answers may ask nothing more (as 5.x does above Netty's high-water mark). */
-  #stopReading(): void {
-    this.#awaitingDrain = true
-    if (this.#state === 'OPEN') this.#connection.pause()
+    else this.#connection.pause() // who does not read its answers may ask nothing more (5.x: above Netty's high-water mark)
   }
 
   #drained(): void {
     this.#lastActivityMs = this.#context.clock.monotonicMs()
-    if (!this.#awaitingDrain) return
-    this.#awaitingDrain = false
-    if (this.#state === 'OPEN') this.#connection.resume()
+    this.#connection.resume()
   }
 
   #checkDrained(): void {
-    if (this.#onDrained === null || this.#requestsInFlight > 0 || this.#outgoing.length > 0) return
+    if (this.#onDrained === null || this.#requestsInFlight > 0) return
     const done = this.#onDrained
     this.#onDrained = null
     done()
@@ -206,7 +194,6 @@ export class RemotingConnection implements Peer {
     // Processors may drop the requests of a closed connection without an answer; theirs are no longer in flight.
     this.#context.requestBytes -= this.#requestBytes
     this.#requestsInFlight = 0
-    this.#requestBytes = 0
     this.#outgoing = []
     this.#checkDrained()
     const listeners = this.#closeListeners

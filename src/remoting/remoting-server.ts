@@ -95,19 +95,23 @@ export class RemotingServer implements Service {
 
   async #stop(): Promise<void> {
     this.#idleTimer?.cancel()
-    await this.#listener?.close()
-    this.#listener = null
     const connections = [...this.#connections]
     const closed = Promise.all(connections.map((connection) => new Promise<void>((done) => connection.onClose(done))))
     const drained = Promise.all(connections.map((connection) => new Promise<void>((done) => connection.drain(done))))
+    await this.#listener?.close()
+    this.#listener = null
     await this.#within(this.#stopGraceMs, drained)
     for (const connection of connections) connection.end()
     await this.#within(CLOSE_WAIT_MS, closed)
-    for (const connection of this.#connections) connection.close()
+    for (const connection of connections) connection.close()
     await closed
   }
 
   #accept(connection: Connection): void {
+    if (this.#stopping !== null) {
+      connection.destroy()
+      return
+    }
     if (this.#connections.size >= CONNECTIONS_MAX) {
       this.#refusedConnections++
       this.#log.warn('refused', { remote: connection.remote, limit: CONNECTIONS_MAX }, 'too many connections, refusing one')

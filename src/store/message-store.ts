@@ -110,6 +110,11 @@ export class MessageStore implements Service {
     this.#gate = gate
   }
 
+  /** A slave refuses puts. */
+  get isSlave(): boolean {
+    return this.#options.isSlave
+  }
+
   /** Why nothing can be stored, or null. */
   get readOnlyReason(): string | null {
     return this.#readOnlyReason
@@ -201,6 +206,13 @@ export class MessageStore implements Service {
       throw new StoreError('STORE_READ_ONLY', `the store takes no data: ${this.#readOnlyReason ?? this.#state}`, { offset })
     }
     this.log.appendReplicated(offset, bytes)
+  }
+
+  /** Resolves when everything taken so far is written and dispatched, so that `lastRecord` is the last one there is. */
+  async settle(): Promise<void> {
+    await this.log.drain()
+    if (this.#options.flush.flushDiskType === 'SYNC_FLUSH') await this.#flushService?.flushAll()
+    await this.#dispatchRest()
   }
 
   /** Refuses puts from now on and resolves when all that was accepted is written. */

@@ -44,7 +44,7 @@ export async function recoverStore(
   const from = clean?.endOffset ?? abnormalStart(parts).fileFromOffset
   const indexed = clean ?? queues.cutTo(from, true)
   const scan = await runScan(parts, from, options.isSlave)
-  const lastRecord = scan.lastRecord ?? (indexed.lastRecord !== null && indexed.endOffset === from ? indexed.lastRecord : null)
+  const lastRecord = scan.lastRecord ?? indexed.lastRecord
   dispatcher.writeUnits()
   const cutBytes = bytesBehind(log, scan.validUpTo)
   log.files.truncateTo(scan.validUpTo)

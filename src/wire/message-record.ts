@@ -220,9 +220,7 @@ export class RecordFields {
     const propertiesLengthAt = topicAt + topicSize
     if (topicSize < 0 || propertiesLengthAt + 2 > end) return this.#bad('a topic longer than the record')
     const propertiesSize = bytes.readInt16BE(propertiesLengthAt)
-    if (propertiesSize < 0 || propertiesLengthAt + 2 + propertiesSize !== end) {
-      return this.#bad('lengths that do not add up to the record')
-    }
+    if (propertiesLengthAt + 2 + propertiesSize !== end) return this.#bad('lengths that do not add up to the record')
     const queueOffset = offsetAt(bytes, at + AT_QUEUE_OFFSET)
     const storeTimestamp = offsetAt(bytes, storeTimestampAt)
     if (queueOffset < 0 || storeTimestamp < 0) return this.#bad('an offset or a time that is out of range')

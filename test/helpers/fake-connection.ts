@@ -119,7 +119,7 @@ export class FakeConnection implements Connection {
   }
 
   #flushSoon(): void {
-    if (this.#flushScheduled || this.#closed) return
+    if (this.#flushScheduled) return
     this.#flushScheduled = true
     this.#schedule(() => {
       this.#flushScheduled = false
@@ -145,11 +145,11 @@ export class FakeConnection implements Connection {
   }
 
   #flows(): boolean {
-    return !this.#closed && !this.stalled && !this.#peer.#paused
+    return !this.stalled && !this.#peer.#paused
   }
 
   #isEmpty(): boolean {
-    return !this.#closed && !this.stalled && this.#units.length === 0
+    return !this.#closed && this.#units.length === 0
   }
 
   /** Moves the next bytes into `view`; the bytes are read only now, so a writer that changes them too early is found out. */

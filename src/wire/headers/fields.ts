@@ -74,6 +74,7 @@ function parseDecimal(text: string): number {
     if (digit < 0 || digit > 9) return Number.NaN
     value = value * 10 + digit
   }
+  if (value > Number.MAX_SAFE_INTEGER) return Number(text) // the sum was rounded at each step
   return sign === MINUS ? 0 - value : value
 }
 

@@ -165,11 +165,12 @@ describe('encodeMessageRecord', () => {
     ['127 bytes', 'a'.repeat(127), MESSAGE_MAGIC_V1, 91 + 127],
     ['128 bytes', 'a'.repeat(128), MESSAGE_MAGIC_V2, 92 + 128],
     ['100 characters of 150 bytes', 'aé'.repeat(50), MESSAGE_MAGIC_V2, 92 + 150],
-    ['none', '', MESSAGE_MAGIC_V1, 91],
+    ['no bytes', '', MESSAGE_MAGIC_V1, 91],
   ])('a topic of %s', (_name, name, magic, size) => {
     const record = encode(plainDraft({ topic: name, body: Buffer.alloc(0), properties: Buffer.alloc(0) }))
     expect(record.length).toBe(size)
     expect(record.readInt32BE(4)).toBe(magic)
+    expect(new RecordFields().parse(record, 0, size, OFFSET)).toBe('message')
   })
 
   test('the longest properties a signed short can tell', () => {
@@ -415,6 +416,14 @@ describe('RecordFields is used again', () => {
     )
   })
 
+  test('an incomplete record whose size is not there yet does not show that of the one before', () => {
+    const record = encode(plainDraft())
+    const fields = new RecordFields()
+    fields.parse(record, 0, record.length, OFFSET)
+    fields.parse(record, 0, 7, OFFSET)
+    expect(fields.size).toBe(0)
+  })
+
   test('whatever is no message leaves the fields of the last one, but for size and reason', () => {
     const record = encode(plainDraft())
     const fields = new RecordFields()
@@ -427,6 +436,7 @@ describe('RecordFields is used again', () => {
     for (const [bytesThere, end] of [
       [blank, 8],
       [record, 50],
+      [record, 7],
       [damaged, damaged.length],
     ] as const) {
       expect(fields.parse(bytesThere, 0, end, OFFSET)).not.toBe('message')

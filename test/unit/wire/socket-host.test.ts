@@ -41,7 +41,8 @@ describe('encodeHost', () => {
     fc.assert(
       fc.property(groups, port, (eight, portNumber) => {
         const expected = groupBytes(eight, portNumber)
-        for (const text of [fullText(eight), shortText(eight), dottedText(eight), `${shortText(eight)}%eth0`]) {
+        const texts = [fullText(eight), shortText(eight), dottedText(eight)]
+        for (const text of [...texts, ...texts.map((unscoped) => `${unscoped}%eth0`)]) {
           expect(encodeHost(text, portNumber), text).toEqual(expected)
         }
       }),

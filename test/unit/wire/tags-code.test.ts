@@ -41,6 +41,11 @@ describe('tagsCodeOf', () => {
     )
   })
 
+  test('bytes that are no UTF-8 are hashed as the replacement characters Java reads for them', () => {
+    expect(tagsCodeOf(Buffer.from([0x61, 0x80]), 0, 2)).toBe(javaStringHash('a\ufffd'))
+    expect(tagsCodeOf(Buffer.from([0x61, 0xff]), 0, 2)).toBe(javaStringHash('a\ufffd'))
+  })
+
   test('no tags give 0', () => {
     expect(tagsCodeOf(Buffer.from('TagA'), 2, 2)).toBe(0)
   })

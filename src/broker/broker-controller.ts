@@ -1,0 +1,215 @@
+import type { MqError } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Service } from '../base/service.ts'
+import { BROKER_CONFIG_TABLE, type BrokerConfig } from '../config/config-table.ts'
+import { formatHostPort } from '../config/host-port.ts'
+import { formatValue } from '../config/parse-value.ts'
+import { HAService } from '../ha/ha-service.ts'
+import { isoTime } from '../platform/clock.ts'
+import type { Address } from '../platform/network.ts'
+import type { Platform } from '../platform/platform.ts'
+import { ProcessorTable } from '../remoting/processor-table.ts'
+import { RemotingServer } from '../remoting/remoting-server.ts'
+import { MessageStore } from '../store/message-store.ts'
+import type { AcquireProcessLock } from '../store/store-lock.ts'
+import { RequestCode } from '../wire/request-code.ts'
+import { encodeHost } from '../wire/socket-host.ts'
+import { UniqueKeyMaker } from '../wire/unique-key.ts'
+import { brokerConfigProcessor } from './processors/broker-config-processor.ts'
+import { brokerRuntimeProcessor } from './processors/broker-runtime-processor.ts'
+import { haStatusProcessor } from './processors/ha-status-processor.ts'
+import { SendMessageProcessor } from './processors/send-message-processor.ts'
+import { viewMessageProcessor } from './processors/view-message-processor.ts'
+import { type ProcessFacts, runtimeInfo } from './runtime-info.ts'
+import { SlaveJoin } from './slave-join.ts'
+import { SlaveLagLog } from './slave-lag-log.ts'
+import { TopicConfigManager } from './topic-config-manager.ts'
+
+/** Distance of the fast port below the broker's (BrokerController: VIP channel). */
+const FAST_PORT_DISTANCE = 2
+/** How long a stop waits for slaves to take the last bytes: what clients were promised has been waited for already. */
+const DRAIN_TIMEOUT_MS = 2000
+
+export interface BrokerHooks {
+  readonly acquireLock: AcquireProcessLock
+  readonly process: ProcessFacts
+  /** The broker cannot go on as configured; whoever started it stops it. */
+  onFatal(error: MqError): void
+}
+
+/** Where a running broker listens. */
+export interface BrokerAddresses {
+  readonly listen: Address
+  readonly haListen: Address
+  readonly fastListen: Address
+}
+
+/** One broker: joins store, replication and remoting, and starts and stops them in order (BrokerController). */
+export class BrokerController implements Service {
+  readonly #platform: Platform
+  readonly #logger: Logger
+  readonly #config: BrokerConfig
+  readonly #hooks: BrokerHooks
+  readonly #store: MessageStore
+  readonly #haService: HAService
+  readonly #join: SlaveJoin | null
+  readonly #topics: TopicConfigManager
+  readonly #processors: ProcessorTable
+  readonly #lagLog: SlaveLagLog
+  readonly #servers: RemotingServer[] = []
+
+  constructor(platform: Platform, logger: Logger, config: BrokerConfig, hooks: BrokerHooks) {
+    this.#platform = platform
+    this.#logger = logger
+    this.#config = config
+    this.#hooks = hooks
+    const isSlave = config.brokerRole === 'SLAVE'
+    this.#store = new MessageStore(platform, logger.child({ part: 'store' }), storeOptions(config), {
+      acquire: hooks.acquireLock,
+      owner: { pid: hooks.process.pid, startedAt: isoTime(hooks.process.bootTimestamp) },
+    })
+    const haLogger = logger.child({ part: 'ha' })
+    this.#join = isSlave ? new SlaveJoin(platform, haLogger, this.#store, config) : null
+    const slave = this.#join === null ? null : { join: this.#join, onRefused: (error: MqError) => hooks.onFatal(error) }
+    this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
+    this.#store.useGate(this.#haService)
+    this.#topics = new TopicConfigManager(platform.fileSystem, platform.clock, logger, config)
+    this.#processors = new ProcessorTable(logger.child({ part: 'remoting' }), platform.clock)
+    this.#lagLog = new SlaveLagLog(platform.clock, haLogger, this.#haService)
+  }
+
+  /** Only while it runs. */
+  get addresses(): BrokerAddresses {
+    const [main, fast] = this.#servers as [RemotingServer, RemotingServer]
+    return { listen: main.address, haListen: this.#haService.address, fastListen: fast.address }
+  }
+
+  /**
+   * Resolves when clients and slaves are served. Rejects with what stands in the way; then everything that had started is stopped again.
+   * @throws StoreError, HaError HA_PORT_IN_USE, RemotingError REMOTING_PORT_IN_USE
+   */
+  async start(): Promise<void> {
+    try {
+      await this.#store.start()
+      this.#topics.load()
+      await this.#haService.start()
+      await this.#listen()
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+    this.#lagLog.start()
+    const { listen, haListen, fastListen } = this.addresses
+    const { brokerRole, brokerName, brokerId } = this.#config
+    this.#logger.info(
+      {
+        role: brokerRole,
+        pid: this.#hooks.process.pid,
+        brokerName,
+        brokerId,
+        listen: formatHostPort(listen),
+        haListen: formatHostPort(haListen),
+        fastListen: formatHostPort(fastListen),
+        store: this.#config.storePathRootDir,
+      },
+      'ready',
+    )
+  }
+
+  /** Refuses new sends, answers those in flight, lets the slaves take the rest, flushes, gives everything back. Safe to call twice. */
+  async stop(): Promise<void> {
+    this.#lagLog.stop()
+    await this.#store.quiesce()
+    await Promise.all(this.#servers.map((server) => server.stop()))
+    await this.#haService.drain(DRAIN_TIMEOUT_MS)
+    await this.#join?.close()
+    await this.#haService.stop()
+    await this.#store.stop()
+  }
+
+  async #listen(): Promise<void> {
+    const { bindAddress, listenPort } = this.#config
+    const main = await this.#serve({ host: bindAddress, port: listenPort })
+    await this.#serve({ host: bindAddress, port: Math.max(0, listenPort - FAST_PORT_DISTANCE) })
+    // Registered last, because messages carry the real port; no client knows it before.
+    this.#registerProcessors(main.address.port)
+  }
+
+  async #serve(address: Address): Promise<RemotingServer> {
+    const { network, clock } = this.#platform
+    const log = this.#logger.child({ part: 'remoting' })
+    const server = new RemotingServer({ address, processors: this.#processors, network, clock, log })
+    await server.start()
+    this.#servers.push(server)
+    return server
+  }
+
+  #registerProcessors(port: number): void {
+    const { clock, random } = this.#platform
+    const { brokerIP1, brokerRole } = this.#config
+    const keys = new UniqueKeyMaker({
+      host: encodeHost(brokerIP1, port),
+      pid: this.#hooks.process.pid,
+      salt: Math.floor(random.next() * 2 ** 32),
+    })
+    const send = new SendMessageProcessor(this.#store, this.#topics, random, () => keys.next(clock.wallMs()), {
+      ...this.#config,
+      storeHost: { host: brokerIP1, port },
+    })
+    const dataVersion = { counter: 0, stateVersion: 0, timestamp: this.#hooks.process.bootTimestamp }
+    const runtime = () => runtimeInfo(this.#platform, this.#hooks.process, this.#config, this.#store, this.#haService)
+    this.#processors.register(RequestCode.SEND_MESSAGE, send.process)
+    this.#processors.register(RequestCode.SEND_MESSAGE_V2, send.process)
+    this.#processors.register(
+      RequestCode.GET_BROKER_CONFIG,
+      brokerConfigProcessor(() => this.#configTexts(), dataVersion, this.#haService),
+    )
+    this.#processors.register(RequestCode.GET_BROKER_RUNTIME_INFO, brokerRuntimeProcessor(runtime))
+    this.#processors.register(RequestCode.VIEW_MESSAGE_BY_ID, viewMessageProcessor(this.#store.log))
+    this.#processors.register(
+      RequestCode.GET_BROKER_HA_STATUS,
+      haStatusProcessor(this.#haService, this.#store.log, brokerRole !== 'SLAVE'),
+    )
+  }
+
+  /** The configuration as texts, with the ports that are really open. */
+  #configTexts(): Record<string, string> {
+    const { listen, haListen } = this.addresses
+    const config = { ...this.#config, listenPort: listen.port, haListenPort: haListen.port }
+    return Object.fromEntries(BROKER_CONFIG_TABLE.map(({ name }) => [name, formatValue(config[name])]))
+  }
+}
+
+function storeOptions(config: BrokerConfig) {
+  return {
+    directory: config.storePathRootDir,
+    commitLogDirectory: config.storePathCommitLog,
+    commitLogFileSize: config.mappedFileSizeCommitLog,
+    consumeQueueFileSize: config.mappedFileSizeConsumeQueue,
+    tailSize: config.commitLogTailSize,
+    bodySizeMax: config.maxMessageSize,
+    isSlave: config.brokerRole === 'SLAVE',
+    flush: {
+      flushDiskType: config.flushDiskType,
+      logIntervalMs: config.flushIntervalCommitLog,
+      leastPages: config.flushCommitLogLeastPages,
+      logThoroughIntervalMs: config.flushCommitLogThoroughInterval,
+      queueIntervalMs: config.flushIntervalConsumeQueue,
+      syncTimeoutMs: config.syncFlushTimeout,
+    },
+  }
+}
+
+function haOptions(config: BrokerConfig) {
+  return {
+    listenOn: { host: config.haBindAddress, port: config.haListenPort },
+    batchSize: config.haTransferBatchSize,
+    heartbeatIntervalMs: config.haSendHeartbeatInterval,
+    housekeepingIntervalMs: config.haHousekeepingInterval,
+    emptySlaveStart: config.haEmptySlaveStart,
+    slavesNeeded: config.brokerRole === 'SYNC_MASTER' ? config.inSyncReplicas - 1 : 0,
+    minInSyncReplicas: config.minInSyncReplicas,
+    maxGapNotInSync: config.haMaxGapNotInSync,
+    slaveTimeoutMs: config.slaveTimeout,
+  }
+}

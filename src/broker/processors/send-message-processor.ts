@@ -1,0 +1,236 @@
+import type { Random } from '../../base/seeded-random.ts'
+import type { Peer, Processor, Reply } from '../../remoting/processor-table.ts'
+import type { MessageStore } from '../../store/message-store.ts'
+import type { PutResult, PutStatus } from '../../store/put-result.ts'
+import { parseSendMessageRequestHeader, type SendMessageRequestHeader } from '../../wire/headers/send-message-request-header.ts'
+import { encodeSendMessageResponseHeader } from '../../wire/headers/send-message-response-header.ts'
+import { PROPERTY_WAIT } from '../../wire/message-properties.ts'
+import { MULTI_TAGS_FLAG, TRANSACTION_MASK, TRANSACTION_PREPARED } from '../../wire/message-sys-flag.ts'
+import { createResponse, type RemotingCommand } from '../../wire/remoting-command.ts'
+import { ResponseCode } from '../../wire/response-code.ts'
+import { encodeHost, offsetMessageId } from '../../wire/socket-host.ts'
+import { propertyValue, StoredProperties } from '../stored-properties.ts'
+import { PERM_WRITE } from '../topic-config.ts'
+import type { Topic, TopicConfigManager } from '../topic-config-manager.ts'
+import { DEAD_LETTER_PREFIX, mayBeSentTo, RETRY_PREFIX, topicNameProblem } from '../topic-names.ts'
+
+/** A retried message goes to the dead letters after this many times (SubscriptionGroupConfig.retryMaxTimes). */
+const RETRY_TIMES_MAX = 16
+/** Clients from V3_4_9 on say themselves how often a message may be retried. */
+const VERSION_WITH_RETRY_LIMIT = 121
+/** topicSysFlag of a topic of a unitized application (TopicSysFlag.buildSysFlag). */
+const UNIT_FLAG = 1
+const UNIT_RETRY_FLAG = 2
+
+/** Properties that ask for more than storing a message; a broker that ignored them would deliver too early. */
+const DELAY_PROPERTIES = ['DELAY', 'TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_MS']
+
+export interface SendMessageOptions {
+  readonly brokerPermission: number
+  readonly regionId: string
+  readonly traceOn: boolean
+  readonly brokerClusterName: string
+  /** What messages ids and STOREHOST say. */
+  readonly storeHost: { readonly host: string; readonly port: number }
+}
+
+/** A request that is not carried out. */
+interface Refusal {
+  readonly code: number
+  readonly remark: string
+}
+
+/** How a put's end is told to the client, and whether the message is in the log then (SendMessageProcessor.handlePutMessageResult). */
+const ANSWERS: Readonly<
+  Record<PutStatus, { readonly code: number; readonly isStored: boolean; readonly remark: string | null }>
+> = {
+  PUT_OK: { code: ResponseCode.SUCCESS, isStored: true, remark: null },
+  FLUSH_DISK_TIMEOUT: { code: ResponseCode.FLUSH_DISK_TIMEOUT, isStored: true, remark: 'stored, but not on disk in time' },
+  FLUSH_SLAVE_TIMEOUT: {
+    code: ResponseCode.FLUSH_SLAVE_TIMEOUT,
+    isStored: true,
+    remark: 'stored, but not confirmed by enough slaves in time',
+  },
+  SLAVE_NOT_AVAILABLE: {
+    code: ResponseCode.SLAVE_NOT_AVAILABLE,
+    isStored: true,
+    remark: 'stored, but fewer slaves are in sync than needed',
+  },
+  SERVICE_NOT_AVAILABLE: {
+    code: ResponseCode.SERVICE_NOT_AVAILABLE,
+    isStored: false,
+    remark: 'not stored: this broker takes no messages now (shutting down, or its disk is full or failing)',
+  },
+  MESSAGE_ILLEGAL: {
+    code: ResponseCode.MESSAGE_ILLEGAL,
+    isStored: false,
+    remark: 'not stored: the message is larger than maxMessageSize or a log file',
+  },
+  PROPERTIES_SIZE_EXCEEDED: {
+    code: ResponseCode.MESSAGE_ILLEGAL,
+    isStored: false,
+    remark: 'not stored: the properties are longer than 32767 bytes',
+  },
+  OS_PAGE_CACHE_BUSY: {
+    code: ResponseCode.SYSTEM_BUSY,
+    isStored: false,
+    remark: '[PC_SYNCHRONIZED]broker busy, start flow control for a while',
+  },
+  IN_SYNC_REPLICAS_NOT_ENOUGH: {
+    code: ResponseCode.SYSTEM_ERROR,
+    isStored: false,
+    remark: 'not stored: fewer replicas are in sync than minInSyncReplicas',
+  },
+}
+
+/** SEND_MESSAGE and SEND_MESSAGE_V2 (SendMessageProcessor): every check in stock's order, then one put. */
+export class SendMessageProcessor {
+  readonly #store: MessageStore
+  readonly #topics: TopicConfigManager
+  readonly #random: Random
+  readonly #options: SendMessageOptions
+  readonly #properties: StoredProperties
+  readonly #storeHost: Buffer
+  readonly #bornHosts = new WeakMap<Peer, Buffer>()
+
+  constructor(
+    store: MessageStore,
+    topics: TopicConfigManager,
+    random: Random,
+    makeUniqueKey: () => string,
+    options: SendMessageOptions,
+  ) {
+    this.#store = store
+    this.#topics = topics
+    this.#random = random
+    this.#options = options
+    this.#properties = new StoredProperties({ ...options, clusterName: options.brokerClusterName }, makeUniqueKey)
+    this.#storeHost = encodeHost(options.storeHost.host, options.storeHost.port)
+  }
+
+  readonly process: Processor = (request, peer, reply) => {
+    const header = parseSendMessageRequestHeader(request)
+    const isSlave = this.#store.isSlave
+    const refusal = isSlave ? SLAVE_REFUSAL : this.#refusalOf(header)
+    if (refusal !== null) return refuse(request, reply, refusal)
+    const topic = this.#topicOf(header)
+    if (topic === undefined) return refuse(request, reply, topicUnknown(header.topic, peer))
+    const { readQueueNums, writeQueueNums, topicName } = topic.config
+    if (header.queueId >= Math.max(readQueueNums, writeQueueNums)) {
+      const remark = `request queueId[${header.queueId}] is illegal, ${topicName} has ${writeQueueNums} write and ${readQueueNums} read queues`
+      return refuse(request, reply, { code: ResponseCode.INVALID_PARAMETER, remark })
+    }
+    const unsupported = unsupportedFeature(header)
+    if (unsupported !== null) return refuse(request, reply, unsupported)
+    this.#put(request, header, this.#divertDeadLetter(request, header) ?? topic, peer, reply)
+  }
+
+  /** The checks that need nothing but the header (AbstractSendMessageProcessor.msgCheck). */
+  #refusalOf(header: SendMessageRequestHeader): Refusal | null {
+    const { topic } = header
+    if ((this.#options.brokerPermission & PERM_WRITE) === 0 && this.#topics.find(topic)?.config.order === true) {
+      return {
+        code: ResponseCode.NO_PERMISSION,
+        remark: `the broker[${this.#options.storeHost.host}] sending message is forbidden`,
+      }
+    }
+    const problem = topicNameProblem(topic)
+    if (problem !== null) return { code: ResponseCode.INVALID_PARAMETER, remark: problem }
+    if (!mayBeSentTo(topic))
+      return { code: ResponseCode.NO_PERMISSION, remark: `Sending message to topic[${topic}] is forbidden.` }
+    return null
+  }
+
+  #topicOf(header: SendMessageRequestHeader): Topic | undefined {
+    const { topic, defaultTopic, defaultTopicQueueNums, unitMode } = header
+    const isRetry = topic.startsWith(RETRY_PREFIX)
+    const sysFlag = unitMode ? (isRetry ? UNIT_RETRY_FLAG : UNIT_FLAG) : 0
+    return (
+      this.#topics.find(topic) ??
+      this.#topics.createOnSend(topic, defaultTopic, defaultTopicQueueNums, sysFlag) ??
+      (isRetry ? this.#topics.createOnSendBack(topic, 1, sysFlag) : undefined)
+    )
+  }
+
+  /** A message that was retried too often goes to the dead letters of its group (SendMessageProcessor.handleRetryAndDLQ). */
+  #divertDeadLetter(request: RemotingCommand, header: SendMessageRequestHeader): Topic | null {
+    if (!header.topic.startsWith(RETRY_PREFIX)) return null
+    const ownLimit = request.version >= VERSION_WITH_RETRY_LIMIT ? header.maxReconsumeTimes : null
+    if (header.reconsumeTimes <= (ownLimit ?? RETRY_TIMES_MAX)) return null
+    return this.#topics.createOnSendBack(DEAD_LETTER_PREFIX + header.topic.slice(RETRY_PREFIX.length), 1, 0)
+  }
+
+  #put(request: RemotingCommand, header: SendMessageRequestHeader, topic: Topic, peer: Peer, reply: Reply): void {
+    const { config, nameBytes } = topic
+    const isDiverted = config.topicName !== header.topic
+    const queueId = isDiverted || header.queueId < 0 ? Math.floor(this.#random.next() * config.writeQueueNums) : header.queueId
+    const { text, uniqueKey } = this.#properties.complete(header.properties)
+    const draft = {
+      topic: config.topicName,
+      topicBytes: nameBytes,
+      queueId,
+      flag: header.flag,
+      sysFlag: header.sysFlag | (config.topicFilterType === 'MULTI_TAG' ? MULTI_TAGS_FLAG : 0),
+      bornTimestamp: Math.max(0, header.bornTimestamp),
+      bornHost: this.#bornHostOf(peer),
+      storeHost: this.#storeHost,
+      reconsumeTimes: header.reconsumeTimes,
+      preparedTransactionOffset: 0,
+      body: request.body,
+      properties: Buffer.from(text),
+    }
+    const waits = propertyValue(header.properties, PROPERTY_WAIT) !== 'false' // A19
+    this.#store.put(draft, waits, (result) => this.#answer(request, queueId, uniqueKey, result, reply))
+  }
+
+  #answer(request: RemotingCommand, queueId: number, uniqueKey: string, result: PutResult, reply: Reply): void {
+    const { code, isStored, remark } = ANSWERS[result.status]
+    if (!isStored)
+      return reply(
+        createResponse(request, code, this.#store.readOnlyReason === null ? remark : `${remark}: ${this.#store.readOnlyReason}`),
+      )
+    const { regionId, traceOn } = this.#options
+    const msgId = offsetMessageId(this.#storeHost, result.physicOffset)
+    const header = encodeSendMessageResponseHeader(
+      { msgId, queueId, queueOffset: result.queueOffset, transactionId: uniqueKey },
+      regionId,
+      traceOn,
+    )
+    reply(createResponse(request, code, remark, header))
+  }
+
+  #bornHostOf(peer: Peer): Buffer {
+    let host = this.#bornHosts.get(peer)
+    if (host === undefined) {
+      host = encodeHost(peer.remote.host, peer.remote.port)
+      this.#bornHosts.set(peer, host)
+    }
+    return host
+  }
+}
+
+/** 14, not the 2 of 5.3.3: old producers turn to another broker only for this (remoting §7). */
+const SLAVE_REFUSAL: Refusal = { code: ResponseCode.SERVICE_NOT_AVAILABLE, remark: 'this broker is a slave: send to its master' }
+
+function refuse(request: RemotingCommand, reply: Reply, { code, remark }: Refusal): void {
+  reply(createResponse(request, code, remark))
+}
+
+function topicUnknown(topic: string, peer: Peer): Refusal {
+  return {
+    code: ResponseCode.TOPIC_NOT_EXIST,
+    remark: `topic[${topic}] not exist, apply first please! (from ${peer.remote.host}:${peer.remote.port})`,
+  }
+}
+
+/** What this broker cannot do yet it refuses: a delayed message stored as an ordinary one would be delivered at once. */
+function unsupportedFeature(header: SendMessageRequestHeader): Refusal | null {
+  if ((header.sysFlag & TRANSACTION_MASK) === TRANSACTION_PREPARED || propertyValue(header.properties, 'TRAN_MSG') === 'true') {
+    return { code: ResponseCode.NO_PERMISSION, remark: 'this broker does not take transactional messages yet' }
+  }
+  const delay = DELAY_PROPERTIES.find((name) => !['0', null].includes(propertyValue(header.properties, name)))
+  if (delay !== undefined) {
+    return { code: ResponseCode.MESSAGE_ILLEGAL, remark: `this broker does not take delayed messages yet (property ${delay})` }
+  }
+  return null
+}

@@ -1,0 +1,145 @@
+import { HaError, type MqError, RemotingError } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import type { MasterJoin } from '../ha/master-join.ts'
+import type { Address } from '../platform/network.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { MessageStore } from '../store/message-store.ts'
+import { compareWithMaster } from './log-comparison.ts'
+import { MasterClient } from './master-client.ts'
+
+export interface SlaveJoinOptions {
+  readonly brokerName: string
+  readonly brokerId: number
+  /** `--master`: the master's broker port. */
+  readonly masterAddress: Address | null
+  /** `--ha-master`: the master's HA port; overrules what the master says. */
+  readonly haMasterAddress: Address | null
+}
+
+/** How a slave of ours finds and checks its master, over the master's broker port (DESIGN §4, Joining and `--master`). */
+export class SlaveJoin implements MasterJoin {
+  readonly #store: MessageStore
+  readonly #logger: Logger
+  readonly #options: SlaveJoinOptions
+  readonly #client: MasterClient | null
+  /** A broker has answered at `--master`: it is no HA port, whatever happens later. */
+  #isBroker = false
+  /** `--master` has answered nothing a broker says; it is tried as a HA port now. */
+  #isTriedAsHaPort = false
+  /** This slave has followed this master before, so what does not fit now may fit again. */
+  #hasFollowed = false
+  #hasWarned = false
+
+  constructor(platform: Platform, logger: Logger, store: MessageStore, options: SlaveJoinOptions) {
+    this.#store = store
+    this.#logger = logger
+    this.#options = options
+    this.#client = options.masterAddress === null ? null : new MasterClient(platform, logger, options.masterAddress)
+  }
+
+  async locate(): Promise<Address> {
+    const { haMasterAddress } = this.#options
+    const client = this.#client
+    if (client === null) {
+      if (haMasterAddress === null) throw new HaError('HA_MASTER_UNFIT', 'no master is known: say --master HOST:PORT')
+      this.#warnOnce(
+        'only the HA port of the master is known: its log is followed unchecked, and topics and offsets are not synchronized',
+        haMasterAddress,
+      )
+      return haMasterAddress
+    }
+    this.#isTriedAsHaPort = false
+    try {
+      const config = await client.config(null)
+      this.#isBroker = true
+      this.#requireFit(config)
+      return haMasterAddress ?? haAddressOf(client.address, config)
+    } catch (error) {
+      if (!this.#mayBeHaPort(error as MqError)) throw error
+      this.#isTriedAsHaPort = true
+      return client.address
+    }
+  }
+
+  async check(localPort: number): Promise<void> {
+    const client = this.#client
+    if (client === null) return
+    if (this.#isTriedAsHaPort) {
+      const advice =
+        'it is followed as --ha-master; topics and offsets are not synchronized. The broker port is usually one lower'
+      return this.#warnOnce(`--master gives no broker's answer and is taken for a HA port: ${advice}`, client.address)
+    }
+    this.#requireFit(await client.config({ haLocalPort: localPort, brokerId: this.#options.brokerId }))
+    await this.#store.settle()
+    const { lastRecord, range } = this.#store
+    await compareWithMaster(this.#store.log, { lastRecord, boundary: range.dispatchedOffset }, client)
+    this.#hasFollowed = true
+  }
+
+  /** Ends what is asked at the moment. */
+  async close(): Promise<void> {
+    await this.#client?.close()
+  }
+
+  /** A port that takes a connection and closes it, or says nothing, when a broker would have answered (a HA port does just that). */
+  #mayBeHaPort(error: MqError): boolean {
+    return (
+      !this.#isBroker && error instanceof RemotingError && (error.code === 'REMOTING_CLOSED' || error.code === 'REMOTING_TIMEOUT')
+    )
+  }
+
+  /**
+   * DESIGN §4: what must agree before one byte is taken.
+   * @throws HaError HA_JOIN_REFUSED, or HA_MASTER_UNFIT where this master was followed before and may become fit again
+   */
+  #requireFit(config: ReadonlyMap<string, string>): void {
+    const problem = this.#problemWith(config)
+    if (problem !== null)
+      throw new HaError(
+        this.#hasFollowed ? 'HA_MASTER_UNFIT' : 'HA_JOIN_REFUSED',
+        `cannot follow ${this.#masterText}: ${problem}`,
+      )
+    const brokerName = config.get('brokerName')
+    if (brokerName === undefined || brokerName === this.#options.brokerName) return
+    this.#warnOnce(
+      `the master is brokerName ${brokerName}, this slave is ${this.#options.brokerName}: clients will not see them as a pair`,
+    )
+  }
+
+  #problemWith(config: ReadonlyMap<string, string>): string | null {
+    const fileSize = Number(config.get('mappedFileSizeCommitLog'))
+    if (fileSize !== this.#store.log.fileSize) {
+      return `its mappedFileSizeCommitLog is ${fileSize}, here it is ${this.#store.log.fileSize}: set the same on both, before the store of the slave is made`
+    }
+    if (config.get('brokerRole') === 'SLAVE') return 'it is a SLAVE itself: say the address of its master'
+    for (const mode of ['enableControllerMode', 'enableDLegerCommitLog', 'duplicationEnable']) {
+      if (config.get(mode) === 'true') return `it runs with ${mode}=true, which replicates in another way`
+    }
+    return null
+  }
+
+  get #masterText(): string {
+    const address = this.#options.masterAddress
+    return address === null ? 'the master' : `the master ${address.host}:${address.port}`
+  }
+
+  #warnOnce(warning: string, master?: Address): void {
+    if (this.#hasWarned) return
+    this.#hasWarned = true
+    this.#logger.warn({ master, warning }, 'the link to the master is not as it should be')
+  }
+}
+
+/** The host that was typed reaches the master; only where it gives its slaves another network (brokerIP2) is that one taken. */
+function haAddressOf(typed: Address, config: ReadonlyMap<string, string>): Address {
+  const port = Number(config.get('haListenPort'))
+  const slavesHost = config.get('brokerIP2')
+  const host = slavesHost !== undefined && slavesHost !== '' && slavesHost !== config.get('brokerIP1') ? slavesHost : typed.host
+  if (!Number.isInteger(port) || port <= 0 || port > 65_535) {
+    throw new HaError(
+      'HA_MASTER_UNFIT',
+      `the master tells no usable haListenPort (${config.get('haListenPort')}): say it with --ha-master`,
+    )
+  }
+  return { host, port }
+}
