@@ -1,16 +1,9 @@
 import type { BrokerConfig } from '../config/config-table.ts'
 import type { HAService } from '../ha/ha-service.ts'
 import type { Platform } from '../platform/platform.ts'
+import type { ProcessFacts } from '../platform/process-facts.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import { VERSION } from '../wire/remoting-command.ts'
-
-/** Facts of the process that only its start knows. */
-export interface ProcessFacts {
-  readonly pid: number
-  readonly bootTimestamp: number
-  /** Resident memory in bytes. */
-  rssBytes(): number
-}
 
 /** A rate over 10, 60 and 600 seconds as stock prints it; the counters behind it come with the statistics of a later version. */
 const NO_RATES = '0.0 0.0 0.0'

@@ -72,7 +72,7 @@ export type ValueOf<R extends ConfigRow> = R extends { readonly type: 'integer' 
             : string
 
 /** Where a value comes from; a file shows as `FILE:LINE`. */
-export type ConfigOrigin = 'command line' | '--set' | 'environment' | 'default' | `${string}:${number}`
+export type ConfigOrigin = 'command line' | 'program' | '--set' | 'environment' | 'default' | `${string}:${number}`
 
 /** One key as somebody wrote it. */
 export interface Setting {

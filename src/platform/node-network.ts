@@ -38,7 +38,10 @@ class NodeConnection implements Connection {
   write(buffers: readonly Buffer[], released?: () => void): boolean {
     const socket = this.#socket
     const last = buffers.length - 1
-    if (last < 0) return !socket.writableNeedDrain
+    if (last < 0) {
+      released?.()
+      return !socket.writableNeedDrain
+    }
     socket.cork() // header and body leave in one system call
     for (let i = 0; i < last; i++) socket.write(buffers[i] as Buffer)
     const accepted = socket.write(buffers[last] as Buffer, released)
