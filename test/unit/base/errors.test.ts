@@ -37,6 +37,7 @@ const haCodes: Record<HaErrorCode, true> = {
   HA_FRAME_REFUSED: true,
   HA_JOIN_REFUSED: true,
   HA_DIVERGED: true,
+  HA_MASTER_UNFIT: true,
   HA_PORT_IN_USE: true,
 }
 const configCodes: Record<ConfigErrorCode, true> = {
