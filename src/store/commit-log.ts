@@ -125,7 +125,12 @@ export class CommitLog {
     const physicOffset = this.#tail.endOffset - size
     // DESIGN §5: never below the record before it, whatever the clock does, because recovery searches by it.
     this.#lastStoreTimestamp = Math.max(this.#lastStoreTimestamp, this.#clock.wallMs())
-    encodeMessageRecord(room.bytes, room.at, draft, queueOffset, physicOffset, this.#lastStoreTimestamp)
+    try {
+      encodeMessageRecord(room.bytes, room.at, draft, queueOffset, physicOffset, this.#lastStoreTimestamp)
+    } catch (error) {
+      this.#tail.cutTo(physicOffset) // a draft nobody checked must not leave a hole in the log
+      throw error
+    }
     this.#writer.schedule()
     return { physicOffset, size, storeTimestamp: this.#lastStoreTimestamp }
   }
@@ -165,14 +170,14 @@ export class CommitLog {
       )
     }
     for (let at = 0; at < bytes.length; ) {
-      const size = Math.min(bytes.length - at, this.#tail.roomInSlab || SLAB_SIZE)
+      const size = Math.min(bytes.length - at, this.#tail.roomInSlab)
       const room = this.#tail.reserve(size, this.#writer.writtenOffset)
       if (room === null)
         throw new StoreError('STORE_READ_ONLY', 'the disk does not keep up and the tail of the log is full', { offset })
       bytes.copy(room.bytes, room.at, at, at + size)
+      this.#writer.schedule() // each piece, because the next may be refused
       at += size
     }
-    this.#writer.schedule()
   }
 
   #startAt(offset: number): void {
@@ -250,7 +255,7 @@ export class CommitLog {
   readRecord(offset: number): Buffer | null {
     if (offset < this.minOffset || offset + BLANK_SIZE > this.maxOffset) return null
     const head = Buffer.allocUnsafe(BLANK_SIZE)
-    this.readSync(head, offset)
+    if (this.readSync(head, offset) !== BLANK_SIZE) return null
     const size = head.readInt32BE(0)
     if (size < BLANK_SIZE || !this.canHold(size) || offset + size > this.maxOffset) return null
     const record = Buffer.allocUnsafe(size)
@@ -276,8 +281,9 @@ export class CommitLog {
     flushNext()
   }
 
-  /** After a failure that has been mended: nothing that was not written may come back, so the file is cut behind it. */
+  /** After a failed write, once the disk is well: nothing that was not written may come back, so the file is cut behind it. */
   healAfterFailure(): void {
+    if (!this.#writer.hasFailed) return
     this.files.truncateTo(this.maxOffset)
     this.#writer.restartAt(this.maxOffset)
   }

@@ -85,11 +85,11 @@ export class LogTail {
     return room
   }
 
-  /** Bytes that still fit into the newest slab: raw bytes are cut there instead of wasting its end. */
+  /** Bytes that fit into the newest slab, or into a new one where it is full: raw bytes are cut there instead of wasting its end. */
   get roomInSlab(): number {
     const slab = this.#slabs.at(-1)
-    if (slab === undefined || slab.endOffset !== slab.baseOffset + slab.used) return 0
-    return slab.bytes.length - slab.used
+    if (slab === undefined || slab.endOffset !== slab.baseOffset + slab.used) return this.#slabSize
+    return slab.bytes.length - slab.used || this.#slabSize
   }
 
   /** The log goes on at `offset`, the start of the next file: what lies between is in no slab. */

@@ -50,6 +50,11 @@ export class LogWriter {
     return this.#writtenOffset
   }
 
+  /** Whether a write has failed since the last start. */
+  get hasFailed(): boolean {
+    return this.#failed
+  }
+
   /** Starts over at `offset`, in step with the tail, after recovery or a failure. */
   restartAt(offset: number): void {
     assert(!this.#inFlight, 'the log writer cannot start over during a write')
@@ -74,26 +79,53 @@ export class LogWriter {
   }
 
   #write(): void {
-    while (!this.#inFlight && !this.#failed && this.#writtenOffset < this.#tail.endOffset) {
-      try {
-        this.#writeRun(this.#files.fileAt(this.#writtenOffset) ?? this.#createFile())
-      } catch (error) {
-        this.#fail(error)
-      }
-    }
+    // What the callbacks of this loop append is written in a turn of its own: who answers each result with a put must not hold the loop.
+    const target = this.#tail.endOffset
+    while (!this.#inFlight && !this.#failed && this.#writtenOffset < target) this.#writeRun()
     if (this.#failed || this.#writtenOffset === this.#tail.endOffset) {
       for (const resolve of this.#drained.splice(0)) resolve()
     }
   }
 
-  #createFile(): MappedFile {
-    return this.#files.create(this.#writtenOffset - (this.#writtenOffset % this.#files.fileSize))
+  /** Writes what stands behind `writtenOffset` in one file, as one operation. */
+  #writeRun(): void {
+    const start = this.#writtenOffset
+    let file: MappedFile
+    try {
+      file = this.#files.fileAt(start) ?? this.#createFile()
+    } catch (error) {
+      return this.#fail(error)
+    }
+    const limit = Math.min(this.#tail.endOffset, file.endOffset, start + POOL_WRITE_SIZE_MAX)
+    const views = this.#viewsOf(start, limit)
+    const buffers = views.map((view) => view.bytes)
+    const size = buffers.reduce((sum, buffer) => sum + buffer.length, 0)
+    const position = start - file.fileFromOffset
+    const release = (): void => {
+      for (const view of views) view.release()
+    }
+    if (size <= SYNC_WRITE_SIZE_MAX && this.#clock.monotonicMs() >= this.#poolOnlyUntilMs) {
+      try {
+        this.#writeSync(file, buffers, position)
+      } catch (error) {
+        return this.#fail(error)
+      } finally {
+        release()
+      }
+      return this.#advance(file, start + size)
+    }
+    this.#inFlight = true
+    file.write(buffers, position, (error) => {
+      this.#inFlight = false
+      release()
+      if (error === null) this.#advance(file, start + size)
+      else this.#fail(error)
+      this.#write()
+    })
   }
 
-  /** Writes what stands behind `writtenOffset` in one file, as one operation. */
-  #writeRun(file: MappedFile): void {
-    const start = this.#writtenOffset
-    const limit = Math.min(this.#tail.endOffset, file.endOffset, start + POOL_WRITE_SIZE_MAX)
+  /** The bytes from `start` on that lie without a gap in the tail, across slabs. */
+  #viewsOf(start: number, limit: number): TailView[] {
     const views: TailView[] = []
     let end = start
     for (let view = this.#tail.view(end, limit); view !== null; view = end < limit ? this.#tail.view(end, limit) : null) {
@@ -101,25 +133,11 @@ export class LogWriter {
       end += view.bytes.length
     }
     assert(end > start, `the tail has no bytes at ${start}`)
-    const buffers = views.map((view) => view.bytes)
-    const position = start - file.fileFromOffset
-    if (end - start <= SYNC_WRITE_SIZE_MAX && this.#clock.monotonicMs() >= this.#poolOnlyUntilMs) {
-      try {
-        this.#writeSync(file, buffers, position)
-      } finally {
-        for (const view of views) view.release()
-      }
-      this.#advance(file, end)
-      return
-    }
-    this.#inFlight = true
-    file.write(buffers, position, (error) => {
-      this.#inFlight = false
-      for (const view of views) view.release()
-      if (error === null) this.#advance(file, end)
-      else this.#fail(error)
-      this.#write()
-    })
+    return views
+  }
+
+  #createFile(): MappedFile {
+    return this.#files.create(this.#writtenOffset - (this.#writtenOffset % this.#files.fileSize))
   }
 
   #writeSync(file: MappedFile, buffers: Buffer[], position: number): void {
@@ -139,6 +157,7 @@ export class LogWriter {
   #fail(cause: unknown): void {
     this.#failed = true
     this.#tail.cutTo(this.#writtenOffset)
+    this.#cutFile()
     const code = (cause as NodeJS.ErrnoException).code ?? 'unknown'
     this.#events.onFailed(
       new StoreError(
@@ -148,5 +167,13 @@ export class LogWriter {
         cause,
       ),
     )
+  }
+  /** Part of what failed may be in the file, and the next start would take it for good. Best effort: a broken disk refuses this as well. */
+  #cutFile(): void {
+    try {
+      this.#files.truncateTo(this.#writtenOffset)
+    } catch {
+      // The failure that is reported is the first one.
+    }
   }
 }

@@ -5,6 +5,8 @@ import type { FileSystem, OpenMode } from '../platform/file-system.ts'
 import { MappedFile } from './mapped-file.ts'
 
 const FILE_NAME = /^\d{20}$/
+/** Behind the name of a file for as long as it is being cut. */
+const CUT_SUFFIX = '.cut'
 
 /** The start offset as 20 decimal digits (UtilAll.offset2FileName). */
 export function offsetFileName(offset: number): string {
@@ -37,16 +39,17 @@ export class MappedFileQueue {
   }
 
   /**
-   * Opens what is in the folder (MappedFileQueue.load). A last file of no length is the trace of a crash while it was made, and goes.
+   * Opens what is in the folder (MappedFileQueue.load). A last file of no length is the trace of a crash while it was made, and goes; a cut
+   * that a crash ended half-way is finished.
    * @param mode `read` for tools that must change nothing
    * @throws StoreError STORE_DAMAGED for a foreign length, a foreign name or a hole between two files
    */
   load(mode: Exclude<OpenMode, 'create'>): void {
-    const names = this.#fileSystem.listSync(this.directory).filter((name) => !this.#isDirectory(name))
+    if (mode === 'write') this.#finishCuts()
+    const names = this.#list()
     for (const [index, name] of names.entries()) {
       const path = join(this.directory, name)
-      if (!FILE_NAME.test(name))
-        throw new StoreError('STORE_DAMAGED', `${path} does not belong into this folder: remove it`, { path })
+      this.#checkName(name, path)
       const handle = this.#fileSystem.openSync(path, mode)
       const size = handle.size()
       if (size === 0 && index === names.length - 1) {
@@ -71,12 +74,29 @@ export class MappedFileQueue {
     }
   }
 
+  #checkName(name: string, path: string): void {
+    if (name.endsWith(CUT_SUFFIX)) {
+      const advice = 'start the broker on this store once before you read it'
+      throw new StoreError('STORE_DAMAGED', `${path} was being cut when its broker ended: ${advice}`, { path })
+    }
+    if (!FILE_NAME.test(name)) {
+      throw new StoreError('STORE_DAMAGED', `${path} does not belong into this folder: remove it`, { path })
+    }
+    if (!Number.isSafeInteger(Number(name)) || Number(name) % this.fileSize !== 0) {
+      const { fileSize } = this
+      throw new StoreError('STORE_DAMAGED', `${path} starts at no multiple of the configured file size ${fileSize}`, { path, fileSize })
+    }
+  }
+
   /** Makes the file that starts at `fileFromOffset`, full length and empty; its name is safe when this returns. */
   create(fileFromOffset: number): MappedFile {
     const last = this.last
     assert(fileFromOffset % this.fileSize === 0, `file ${fileFromOffset} does not start at a multiple of ${this.fileSize}`)
     assert(last === undefined || last.endOffset === fileFromOffset, `file ${fileFromOffset} does not follow ${last?.path}`)
-    if (last === undefined) this.#fileSystem.makeDirectorySync(this.directory)
+    if (last === undefined) {
+      this.#fileSystem.makeDirectorySync(this.directory)
+      this.#fileSystem.syncDirectorySync(join(this.directory, '..'))
+    }
     const handle = this.#fileSystem.openSync(join(this.directory, offsetFileName(fileFromOffset)), 'create')
     try {
       handle.truncateSync(this.fileSize)
@@ -97,16 +117,48 @@ export class MappedFileQueue {
     return this.#files[Math.floor((offset - first.fileFromOffset) / this.fileSize)]
   }
 
-  /** Everything from `offset` on is gone: later files are deleted, the one that holds it is cut (MappedFileQueue.truncateDirtyFiles). */
+  /**
+   * Everything from `offset` on is gone: later files are deleted, the one that holds it is cut (MappedFileQueue.truncateDirtyFiles). The only
+   * file that is left stays, empty, because its name is all that tells where the log goes on; only a log cut at 0 has no file.
+   */
   truncateTo(offset: number): void {
-    while (this.last !== undefined && this.last.fileFromOffset >= offset) {
-      const file = this.#files.pop() as MappedFile
+    for (let file = this.last; file !== undefined && file.fileFromOffset >= offset; file = this.last) {
+      if (this.#files.length === 1 && file.fileFromOffset === offset && offset > 0) break
+      this.#unlink(file.path)
       file.closeSync()
-      this.#fileSystem.unlinkSync(file.path)
-      this.#fileSystem.syncDirectorySync(this.directory)
+      this.#files.pop()
     }
     const last = this.last
-    if (last !== undefined && last.endOffset > offset) last.truncateSync(offset - last.fileFromOffset)
+    if (last !== undefined && last.endOffset > offset) this.#cut(last, offset - last.fileFromOffset)
+  }
+
+  /**
+   * A cut file is short for a moment. A crash in this moment must not leave a length that looks like another configuration's, so the file has
+   * another name until it is whole again.
+   */
+  #cut(file: MappedFile, position: number): void {
+    const cutPath = `${file.path}${CUT_SUFFIX}`
+    // A cut that failed half-way has moved it already.
+    if (this.#fileSystem.statSync(file.path) !== null) this.#fileSystem.renameSync(file.path, cutPath)
+    file.truncateSync(position)
+    this.#fileSystem.renameSync(cutPath, file.path)
+    this.#fileSystem.syncDirectorySync(this.directory)
+  }
+
+  /** Recovery finds out anew where to cut; here the file only gets its length and its name back. */
+  #finishCuts(): void {
+    for (const name of this.#list().filter((one) => one.endsWith(CUT_SUFFIX))) {
+      const path = join(this.directory, name)
+      const handle = this.#fileSystem.openSync(path, 'write')
+      try {
+        if (handle.size() < this.fileSize) handle.truncateSync(this.fileSize)
+        handle.fdatasyncSync()
+      } finally {
+        handle.closeSync()
+      }
+      this.#fileSystem.renameSync(path, path.slice(0, -CUT_SUFFIX.length))
+      this.#fileSystem.syncDirectorySync(this.directory)
+    }
   }
 
   closeSync(): void {
@@ -114,8 +166,10 @@ export class MappedFileQueue {
     this.#files = []
   }
 
-  #isDirectory(name: string): boolean {
-    return this.#fileSystem.statSync(join(this.directory, name))?.isDirectory === true
+  /** All names but those of folders, which stock skips too. */
+  #list(): string[] {
+    const isFolder = (name: string): boolean => this.#fileSystem.statSync(join(this.directory, name))?.isDirectory === true
+    return this.#fileSystem.listSync(this.directory).filter((name) => !isFolder(name))
   }
 
   #unlink(path: string): void {

@@ -4,12 +4,12 @@ import { FRAME_SIZE_MAX, LENGTH_SIZE } from './frame-cutter.ts'
 import { type LanguageName, languageFromName, languageFromOrdinal, languageOrdinal } from './language-code.ts'
 
 /** Bits of `flag` (RemotingCommand.RPC_TYPE, RPC_ONEWAY). */
-export const RESPONSE_FLAG = 1
+const RESPONSE_FLAG = 1
 export const ONEWAY_FLAG = 2
 
 /** What we say we are: V5_3_3 in MQVersion's count, in a language every 4.x peer knows (NODE_JS exists only in 5.x). */
 export const VERSION = 479
-export const LANGUAGE: LanguageName = 'OTHER'
+const LANGUAGE: LanguageName = 'OTHER'
 
 /**
  * Bytes of a header we read or write. The format allows 16 MiB; but a header, unlike a body, is turned into values at once, and
@@ -111,11 +111,14 @@ export function encodeRemotingCommand(command: RemotingCommand): Buffer[] {
     head = startFrame(JSON_TYPE, headerSize, body.length, inlineSize)
     head.write(text, PREFIX_SIZE, headerSize === text.length ? 'latin1' : 'utf8')
   } else {
-    const extSize = binaryFieldsSize(command.extFields)
+    const plainFields = plainBinaryFields(command.extFields)
+    const extSize = plainFields?.length ?? binaryFieldsSize(command.extFields)
     const remarkSize = textSize(command.remark ?? '')
     headerSize = BINARY_FIXED_SIZE + remarkSize + extSize
     head = startFrame(BINARY_TYPE, headerSize, body.length, inlineSize)
-    writeBinaryHeader(head, command, remarkSize, extSize)
+    const extAt = writeBinaryStart(head, command, remarkSize, extSize)
+    if (plainFields === null) writeBinaryFields(head, extAt, command.extFields)
+    else head.write(plainFields, extAt, 'latin1')
   }
   if (inlineSize > 0) body.copy(head, PREFIX_SIZE + headerSize)
   return inlineSize === body.length ? [head] : [head, body]
@@ -241,9 +244,30 @@ function badMember(name: string, value: unknown): WireError {
 // | code int16 | language int8 | version int16 | opaque int32 | flag int32 | remarkSize int32 | remark | extSize int32 | fields |
 // field: | nameSize int16 | name | valueSize int32 | value |
 
+/** The ASCII characters by code: names of the V2 send header, ready as property keys. */
+const LETTERS: readonly string[] = Array.from({ length: 0x80 }, (_, code) => String.fromCharCode(code))
+
 const BINARY_FIXED_SIZE = 21
 const REMARK_AT = MARK_SIZE + 17
 const FIELD_FIXED_SIZE = 6
+
+/** Sizes below 0x80 as the text that has the same bytes. */
+const SMALL_INT16: readonly string[] = LETTERS.map((letter) => `\0${letter}`)
+const SMALL_INT32: readonly string[] = LETTERS.map((letter) => `\0\0\0${letter}`)
+
+/**
+ * The whole block as one text to be written at once, in half the time of one write per name and value. Null where a text is long or not
+ * ASCII: then characters and bytes are not the same.
+ */
+function plainBinaryFields(fields: ExtFields): string | null {
+  let text = ''
+  for (const name in fields) {
+    const value = fields[name] as string
+    if (name.length >= LETTERS.length || value.length >= LETTERS.length) return null
+    text += `${SMALL_INT16[name.length]}${name}${SMALL_INT32[value.length]}${value}`
+  }
+  return Buffer.byteLength(text) === text.length ? text : null
+}
 
 function binaryFieldsSize(fields: ExtFields): number {
   let size = 0
@@ -251,8 +275,9 @@ function binaryFieldsSize(fields: ExtFields): number {
   return size
 }
 
-function writeBinaryHeader(target: Buffer, command: RemotingCommand, remarkSize: number, extSize: number): void {
-  const { code, version, extFields } = command
+/** @returns where the fields begin */
+function writeBinaryStart(target: Buffer, command: RemotingCommand, remarkSize: number, extSize: number): number {
+  const { code, version } = command
   assert(code >= INT16_MIN && code <= INT16_MAX, 'a binary header carries codes of 16 bits')
   let at = target.writeInt16BE(code, PREFIX_SIZE)
   at = target.writeInt8(languageOrdinal(command.language), at)
@@ -261,7 +286,11 @@ function writeBinaryHeader(target: Buffer, command: RemotingCommand, remarkSize:
   at = target.writeInt32BE(command.flag, at)
   at = target.writeInt32BE(remarkSize, at)
   at = writeText(target, command.remark ?? '', at)
-  at = target.writeInt32BE(extSize, at)
+  return target.writeInt32BE(extSize, at)
+}
+
+function writeBinaryFields(target: Buffer, start: number, extFields: ExtFields): void {
+  let at = start
   for (const name in extFields) {
     const nameEnd = writeText(target, name, at + 2)
     target.writeInt16BE(nameEnd - at - 2, at)
@@ -333,9 +362,6 @@ function binaryFields(frame: Buffer, start: number, end: number): ExtFields {
   }
   return fields
 }
-
-/** Names of the V2 send header, ready as property keys. */
-const LETTERS: readonly string[] = Array.from({ length: 0x80 }, (_, code) => String.fromCharCode(code))
 
 // Buffer's own readers check what has been checked here, and cost twice as much.
 

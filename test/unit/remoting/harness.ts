@@ -20,7 +20,7 @@ export const ECHO = 10
 /** A code whose requests wait in `held` until the test answers them. */
 export const HOLD = 11
 
-export const echo: Processor = (request, _peer, reply) => {
+const echo: Processor = (request, _peer, reply) => {
   reply(createResponse(request, 0, null, request.extFields, Buffer.from(request.body)))
 }
 

@@ -81,7 +81,7 @@ describe('round trips', () => {
 
   test('texts at and above the length where another path writes them', () => {
     for (const serializeType of ['JSON', 'ROCKETMQ'] as const) {
-      for (const size of [63, 64, 65, 200]) {
+      for (const size of [63, 64, 65, 127, 128, 200]) {
         for (const letter of ['x', 'ä', '\u{1f600}', '"']) {
           const value = `${'y'.repeat(size - 1)}${letter}`
           const decoded = decodeRemotingCommand(

@@ -1,0 +1,35 @@
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+/**
+ * Runs a module that calls `serveJob` in a process of its own, so that its work shares no event loop with anything that is measured.
+ * @returns what it answered
+ */
+export function runJob<Order extends object, Result>(module: URL, order: Order): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const child = fork(fileURLToPath(module))
+    let result: Result | undefined
+    child.once('message', (message) => {
+      result = message as Result
+    })
+    child.once('error', reject)
+    child.once('close', (code) => {
+      if (code === 0 && result !== undefined) resolve(result)
+      else reject(new Error(`${fileURLToPath(module)} ended with ${code}`))
+    })
+    child.send(order)
+  })
+}
+
+/** The other end: takes the order, answers with its result, and lets the process end. */
+export function serveJob<Order, Result extends object>(work: (order: Order) => Promise<Result>): void {
+  process.once('message', (order) => {
+    work(order as Order).then(
+      (result) => process.send?.(result, () => process.disconnect()),
+      (error: unknown) => {
+        process.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
+        process.exit(1)
+      },
+    )
+  })
+}

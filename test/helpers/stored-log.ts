@@ -1,0 +1,73 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { decodeProperties } from '../../src/wire/message-properties.ts'
+import { bodyIsSound, RecordFields, readMessageRecord } from '../../src/wire/message-record.ts'
+import { type Acked, hashOf } from './test-producer.ts'
+
+/** One message found in a store. */
+export interface StoredMessage {
+  readonly key: string
+  readonly bodyHash: string
+  readonly topic: string
+  readonly queueId: number
+  readonly queueOffset: number
+  readonly offset: number
+}
+
+/** The bytes of a commit log, file by file in order: what is really on disk, by a way of its own. */
+export function logBytes(store: string): { readonly start: number; readonly bytes: Buffer } {
+  const directory = join(store, 'commitlog')
+  const names = readdirSync(directory).sort()
+  return { start: Number(names[0] ?? 0), bytes: Buffer.concat(names.map((name) => readFileSync(join(directory, name)))) }
+}
+
+/** Reads every whole record from the log's first byte on. */
+export function readStoredLog(store: string): { readonly messages: StoredMessage[]; readonly end: number } {
+  const { start, bytes } = logBytes(store)
+  const fileSize = readFileSync(join(store, 'commitlog', readdirSync(join(store, 'commitlog')).sort()[0] ?? '')).length
+  const fields = new RecordFields()
+  const messages: StoredMessage[] = []
+  let at = 0
+  while (at < bytes.length) {
+    const kind = fields.parse(bytes, at, bytes.length, start + at)
+    if (kind === 'blank') {
+      at += fileSize - (at % fileSize)
+      continue
+    }
+    if (kind !== 'message' || !bodyIsSound(bytes, at, fields)) break
+    const record = readMessageRecord(bytes, at, fields)
+    messages.push({
+      key: decodeProperties(record.properties).get('UNIQ_KEY') ?? '',
+      bodyHash: hashOf(record.body),
+      topic: record.topic,
+      queueId: record.queueId,
+      queueOffset: record.queueOffset,
+      offset: start + at,
+    })
+    at += fields.size
+  }
+  return { messages, end: start + at }
+}
+
+/** Which acknowledged messages a store does not hold as they were sent, at the place their sender was told. */
+export function missingFrom(store: string, acked: readonly Acked[]): Acked[] {
+  const places = new Map(readStoredLog(store).messages.map((message) => [message.key, message]))
+  return acked.filter(({ key, bodyHash, queueId, queueOffset }) => {
+    const found = places.get(key)
+    return found?.bodyHash !== bodyHash || found.queueId !== queueId || found.queueOffset !== queueOffset
+  })
+}
+
+/** Queue offsets that two messages of one queue share, or that nobody has between the first and the last (D06). */
+export function queueOffsetFaults(store: string): string[] {
+  const queues = new Map<string, number[]>()
+  for (const { topic, queueId, queueOffset } of readStoredLog(store).messages) {
+    const queue = `${topic}-${queueId}`
+    const offsets = queues.get(queue)
+    if (offsets === undefined) queues.set(queue, [queueOffset])
+    else offsets.push(queueOffset)
+  }
+  return [...queues].flatMap(([queue, offsets]) =>
+    offsets.flatMap((offset, index) => (offset === index ? [] : [`${queue}: place ${index} holds ${offset}`])).slice(0, 3),
+  )
+}
