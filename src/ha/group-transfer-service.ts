@@ -55,7 +55,12 @@ export class GroupTransferService {
    */
   frontierMoved(frontier: number): void {
     this.#frontier = frontier
-    for (let head = this.#waiters.peek(); head !== undefined && head.waiter.endOffset <= frontier; head = this.#waiters.peek()) {
+    // By the field, not by the argument: whoever gets an answer may end the link that the next one would count on.
+    for (
+      let head = this.#waiters.peek();
+      head !== undefined && head.waiter.endOffset <= this.#frontier;
+      head = this.#waiters.peek()
+    ) {
       this.#take()
       head.waiter.replicated('PUT_OK')
     }

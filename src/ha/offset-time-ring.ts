@@ -14,7 +14,11 @@ export class OffsetTimeRing {
   /** The log has just come to end at `endOffset`. */
   sample(endOffset: number, nowMs: number): void {
     const lastMs = this.#timesMs.at(-1)
-    if (lastMs !== undefined && nowMs - lastMs < SAMPLE_INTERVAL_MS) return
+    if (lastMs !== undefined && nowMs - lastMs < SAMPLE_INTERVAL_MS) {
+      // Counts with the sample there is: left to the next one, which may come much later, these bytes would look young.
+      this.#offsets[this.#offsets.length - 1] = endOffset
+      return
+    }
     this.#offsets.push(endOffset)
     this.#timesMs.push(nowMs)
     if (this.#offsets.length <= SAMPLES_MAX) return
@@ -26,8 +30,8 @@ export class OffsetTimeRing {
   lagMs(ackOffset: number, endOffset: number, nowMs: number): number {
     if (ackOffset >= endOffset) return 0
     const sample = this.#offsets.findIndex((offset) => offset > ackOffset)
-    // No sample behind the ack: what is missing came after the newest one.
-    const sinceMs = this.#timesMs.at(sample) ?? nowMs
+    // No sample behind the ack: what is missing was there before the first one, nobody knows since when.
+    const sinceMs = this.#timesMs[sample] ?? nowMs
     return Math.max(0, nowMs - sinceMs)
   }
 }

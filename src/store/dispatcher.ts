@@ -1,26 +1,33 @@
 import type { Logger } from '../base/logger.ts'
 import type { Clock } from '../platform/clock.ts'
 import { findProperty, PROPERTY_TAGS, propertyName } from '../wire/message-properties.ts'
-import { RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
+import { BLANK_SIZE, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
 import { tagsCodeOf } from '../wire/tags-code.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { FoundRecord } from './commit-log-recovery.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import type { ConsumeQueueStore } from './consume-queue-store.ts'
+import { QueueFinder } from './queue-finder.ts'
 
 /** One turn of the loop dispatches no longer than this; the rest follows in the next turn (DESIGN §1.5). */
 const TURN_MS = 4
 /** Records between two looks at the clock. */
 const RECORDS_PER_LOOK = 128
 /** Bytes taken from a file at once when dispatch is behind the tail. */
-const FILE_CHUNK_SIZE = 256 * 1024
+const PIECE_SIZE = 256 * 1024
+/** So much of a record shows whether it is one and belongs to its place. */
+const HEAD_SIZE = 64
+
+export const NO_ROOM_FOR_BLANK = 'a record that leaves no room for the blank at the end of its file'
 
 const TAGS = propertyName(PROPERTY_TAGS)
 
 export interface DispatcherEvents {
-  /** Queue units could not be written: the store takes no more puts ("logics queue error"). */
+  /** Queue units could not be written: the store takes no more puts ("logics queue error"). `retryUnits` tries again. */
   onQueueWriteFailed(error: Error): void
+  /** The log holds something that can have no place in a queue; see `stalledReason`. */
+  onStalled(reason: string): void
 }
 
 /**
@@ -29,21 +36,24 @@ export interface DispatcherEvents {
  */
 export class Dispatcher {
   readonly #log: CommitLog
-  readonly #queues: ConsumeQueueStore
+  readonly #finder: QueueFinder
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #events: DispatcherEvents
   /** Up to where records may be seen: the written log, or the flushed one under SYNC_FLUSH (DefaultMessageStore.getConfirmOffset). */
   readonly #limit: () => number
   readonly #fields = new RecordFields()
+  /** Queues with gathered units. */
   readonly #dirty = new Set<ConsumeQueue>()
+  #piece: Buffer = Buffer.alloc(0)
   #position = 0
-  #lastRecord: FoundRecord | null = null
+  #lastRecordOffset = -1
+  #lastRecordSize = 0
+  #gatheredStoreTimestamp = 0
   #lastStoreTimestamp = 0
   #stalledReason: string | null = null
+  #writeFailure: string | null = null
   #turnPending = false
-  #lastTopicBytes: Buffer = Buffer.alloc(0)
-  #lastTopic = ''
 
   constructor(
     log: CommitLog,
@@ -54,7 +64,7 @@ export class Dispatcher {
     events: DispatcherEvents,
   ) {
     this.#log = log
-    this.#queues = queues
+    this.#finder = new QueueFinder(queues)
     this.#clock = clock
     this.#logger = logger
     this.#limit = limit
@@ -68,7 +78,7 @@ export class Dispatcher {
 
   /** The last whole record of the log, as far as dispatch has come. */
   get lastRecord(): FoundRecord | null {
-    return this.#lastRecord
+    return this.#lastRecordOffset < 0 ? null : { offset: this.#lastRecordOffset, size: this.#lastRecordSize }
   }
 
   /** The largest store timestamp among the records that were dispatched and whose units are written. */
@@ -78,7 +88,7 @@ export class Dispatcher {
 
   /** Why dispatch goes no further, or null while it does. */
   get stalledReason(): string | null {
-    return this.#stalledReason
+    return this.#stalledReason ?? this.#writeFailure
   }
 
   /** Bytes written but not dispatched. */
@@ -86,15 +96,16 @@ export class Dispatcher {
     return this.#log.maxOffset - this.#position
   }
 
-  /** Recovery has dispatched everything below `position` itself, through `dispatchRecord`. */
+  /** Recovery has dispatched everything below `position` itself, through `dispatchRecord`, unless that stalled. */
   resumeAt(position: number, lastRecord: FoundRecord | null): void {
-    this.#position = position
-    this.#lastRecord = lastRecord
+    if (this.#stalledReason === null) this.#position = position
+    this.#lastRecordOffset = lastRecord?.offset ?? -1
+    this.#lastRecordSize = lastRecord?.size ?? 0
   }
 
   /** The log has grown, or the limit has moved. */
   pump(): void {
-    if (this.#turnPending || this.#stalledReason !== null) return
+    if (this.#turnPending || this.stalledReason !== null) return
     if (!this.#dispatchForOneTurn()) return
     this.#turnPending = true
     this.#clock.afterTick(() => {
@@ -103,111 +114,138 @@ export class Dispatcher {
     })
   }
 
-  /** Gives one record its place; the unit is written by `writeUnits`. */
-  dispatchRecord(bytes: Buffer, fields: RecordFields, offset: number): void {
-    this.#lastStoreTimestamp = Math.max(this.#lastStoreTimestamp, fields.storeTimestamp)
-    if (!hasQueuePlace(fields.sysFlag)) return
-    const queue = this.#queues.findOrCreate(this.#topicOf(bytes, fields), fields.queueId)
+  /** The disk that refused queue units is well again: they are written now, and dispatch goes on. */
+  retryUnits(): void {
+    this.#writeFailure = null
+    this.pump()
+  }
+
+  /**
+   * Gives one record its place; the unit is written by `writeUnits`.
+   * @returns false when there can be no such place, or could be none for a record before it: dispatch has stalled
+   */
+  dispatchRecord(bytes: Buffer, fields: RecordFields, offset: number): boolean {
+    if (this.#stalledReason !== null) return false
+    if (fields.storeTimestamp > this.#gatheredStoreTimestamp) this.#gatheredStoreTimestamp = fields.storeTimestamp
+    if (!hasQueuePlace(fields.sysFlag)) return true
+    const queue = this.#finder.find(bytes, fields)
+    if (queue === null) return this.#stall('a topic or queue id that names no queue', offset)
     const tags = findProperty(bytes, fields.propertiesAt, fields.propertiesSize, TAGS)
-    const filled = queue.put(fields.queueOffset, offset, fields.size, tags === null ? 0 : tagsCodeOf(bytes, tags.start, tags.end))
+    const tagsCode = tags === null ? 0 : tagsCodeOf(bytes, tags.start, tags.end)
+    const hadPending = queue.hasPending
+    const filled = queue.put(fields.queueOffset, offset, fields.size, tagsCode)
+    if (filled < 0) return this.#stall(`queue offset ${fields.queueOffset} far behind the queue's end ${queue.maxIndex}`, offset)
     if (filled > 0) {
       this.#logger.warn(
         { topic: queue.topic, queueId: queue.queueId, queueOffset: fields.queueOffset, filled },
         'queue places without a message were filled',
       )
     }
-    this.#dirty.add(queue)
+    if (!hadPending) this.#dirty.add(queue)
+    return true
   }
 
-  /** Writes the units gathered since the last call: one write per queue. Throws as the disk does. */
+  /** Writes the units gathered since the last call: one write per queue. Throws as the disk does; what is not written stays gathered. */
   writeUnits(): void {
     for (const queue of this.#dirty) {
       queue.writePending()
       this.#dirty.delete(queue)
     }
+    this.#lastStoreTimestamp = this.#gatheredStoreTimestamp
   }
 
   /** @returns whether there is more to do at once */
   #dispatchForOneTurn(): boolean {
     const deadlineMs = this.#clock.monotonicMs() + TURN_MS
     let more = true
-    while (more && this.#clock.monotonicMs() < deadlineMs) more = this.#dispatchSome()
+    while (more && this.#clock.monotonicMs() < deadlineMs) more = this.#dispatchPiece(deadlineMs)
     try {
       this.writeUnits()
     } catch (error) {
-      this.#stalledReason = `the queues cannot be written: ${(error as Error).message}`
+      this.#writeFailure = `the queues cannot be written: ${(error as Error).message}`
       this.#events.onQueueWriteFailed(error as Error)
       return false
     }
     return more
   }
 
-  /** Dispatches the next few records that lie together in memory. @returns false when there are none, for now or for good */
-  #dispatchSome(): boolean {
+  /** Dispatches the records that lie together in memory, or in the next piece of a file. @returns false when there are none, for now or for good */
+  #dispatchPiece(deadlineMs: number): boolean {
     const limit = this.#limit()
-    const available = limit - this.#position
+    const roomInFile = this.#log.nextFileStart(this.#position) - this.#position
+    const available = Math.min(limit - this.#position, roomInFile)
     if (available <= 0) return false
-    const bytes = this.#log.peekTail(this.#position) ?? this.#readPiece(Math.min(FILE_CHUNK_SIZE, available))
+    const bytes = this.#log.peekTail(this.#position) ?? this.#readPiece(Math.min(PIECE_SIZE, available))
     const end = Math.min(bytes.length, available)
+    const fields = this.#fields
+    let looks = 0
     let at = 0
-    for (let count = 0; count < RECORDS_PER_LOOK && at < end; count++) {
-      const kind = this.#fields.parse(bytes, at, end, this.#position)
-      if (kind === 'incomplete') return at > 0 || this.#dispatchSplitRecord(bytes, end, available)
+    while (at < end) {
+      const kind = fields.parse(bytes, at, end, this.#position)
+      if (kind === 'incomplete') return at > 0 || this.#dispatchSplitRecord(available, roomInFile)
       if (kind === 'blank') return this.#enterNextFile(limit)
-      if (kind === 'bad') return this.#stall(this.#fields.reason)
-      this.#take(bytes, this.#fields.size)
-      at += this.#fields.size
+      if (kind === 'bad') return this.#stall(fields.reason, this.#position)
+      if (at + fields.size + BLANK_SIZE > roomInFile) return this.#stall(NO_ROOM_FOR_BLANK, this.#position)
+      if (!this.#take(bytes)) return false
+      at += fields.size
+      if (++looks % RECORDS_PER_LOOK === 0 && this.#clock.monotonicMs() >= deadlineMs) break
     }
     return true
   }
 
-  #take(bytes: Buffer, size: number): void {
-    this.dispatchRecord(bytes, this.#fields, this.#position)
-    this.#lastRecord = { offset: this.#position, size }
+  #take(bytes: Buffer): boolean {
+    const { size } = this.#fields
+    if (!this.dispatchRecord(bytes, this.#fields, this.#position)) return false
+    this.#lastRecordOffset = this.#position
+    this.#lastRecordSize = size
     this.#position += size
+    return true
   }
 
-  /** A record that lies across two slabs, or larger than a piece of a file: its bytes are brought together. */
-  #dispatchSplitRecord(bytes: Buffer, end: number, available: number): boolean {
-    if (available < 8) return false
-    const size = (end >= 8 ? bytes : this.#readPiece(8)).readInt32BE(0)
-    if (size > RECORD_SIZE_MAX) return this.#stall('a record larger than any can be')
-    if (size > available) return false // a slave's log may end inside a record: the rest will come
-    const record = this.#readPiece(size)
-    const kind = this.#fields.parse(record, 0, size, this.#position)
-    if (kind === 'blank') return this.#enterNextFile(this.#position + available)
-    if (kind !== 'message') return this.#stall(this.#fields.reason)
-    this.#take(record, size)
-    return true
+  /**
+   * The record at `position` lies across two slabs, or is larger than a piece of a file, or is not there to its end: on a slave the log may
+   * end inside a record, and the rest will come. Its bytes are brought together, and no length is believed before its head is.
+   */
+  #dispatchSplitRecord(available: number, roomInFile: number): boolean {
+    const fields = this.#fields
+    let record = this.#readPiece(Math.min(HEAD_SIZE, available))
+    let kind = fields.parse(record, 0, record.length, this.#position)
+    if (kind === 'incomplete') {
+      if (fields.size > RECORD_SIZE_MAX) return this.#stall('a record larger than any can be', this.#position)
+      if (fields.size + BLANK_SIZE > roomInFile) return this.#stall(NO_ROOM_FOR_BLANK, this.#position)
+      if (fields.size === 0 || fields.size > available) return false
+      record = this.#readPiece(fields.size)
+      kind = fields.parse(record, 0, record.length, this.#position)
+    }
+    if (kind === 'blank') return this.#enterNextFile(this.#limit())
+    if (kind !== 'message') return this.#stall(fields.reason, this.#position)
+    return this.#take(record)
   }
 
   /** Only when the file's whole rest is there: on a slave it comes as bytes like any others. */
   #enterNextFile(limit: number): boolean {
     const next = this.#log.nextFileStart(this.#position)
-    if (this.#position + this.#fields.size !== next) return this.#stall('a blank that does not reach the end of its file')
+    if (this.#position + this.#fields.size !== next) {
+      return this.#stall('a blank that does not reach the end of its file', this.#position)
+    }
     if (next > limit) return false
     this.#position = next
     return true
   }
 
+  /** Valid until the next call. */
   #readPiece(size: number): Buffer {
-    const piece = Buffer.allocUnsafe(size)
-    return piece.subarray(0, this.#log.readSync(piece, this.#position))
+    if (size > this.#piece.length) this.#piece = Buffer.allocUnsafeSlow(Math.max(size, PIECE_SIZE))
+    const piece = this.#piece.subarray(0, this.#log.readSync(this.#piece.subarray(0, size), this.#position))
+    if (this.#piece.length > PIECE_SIZE) this.#piece = Buffer.alloc(0) // one large record must not cost its memory for ever
+    return piece
   }
 
-  #stall(reason: string): boolean {
-    this.#stalledReason = `${reason} at offset ${this.#position}`
-    this.#logger.error({ offset: this.#position, reason }, 'dispatch has stopped: the log holds bytes that are no record')
+  #stall(reason: string, offset: number): false {
+    this.#position = offset
+    this.#stalledReason = `${reason} at offset ${offset}`
+    this.#logger.error({ offset, reason }, 'dispatch has stopped: the log holds bytes that are no record')
+    this.#events.onStalled(this.#stalledReason)
     return false
-  }
-
-  #topicOf(bytes: Buffer, fields: RecordFields): string {
-    const known = this.#lastTopicBytes
-    const end = fields.topicAt + fields.topicSize
-    if (known.length !== fields.topicSize || bytes.compare(known, 0, known.length, fields.topicAt, end) !== 0) {
-      this.#lastTopicBytes = Buffer.from(bytes.subarray(fields.topicAt, end))
-      this.#lastTopic = this.#lastTopicBytes.toString()
-    }
-    return this.#lastTopic
   }
 }

@@ -16,7 +16,7 @@ export interface LogComparison {
   readonly to: number
   /** First offset in between at which they differ, null where they are equal. */
   readonly differsAt: number | null
-  /** Bytes the first log has behind the end of the second; negative the other way round. */
+  /** Bytes the first log has behind the end of the second, negative the other way round; where one is empty, all that the other holds. */
   readonly firstAheadBytes: number
 }
 
@@ -28,32 +28,27 @@ export interface LogComparison {
  */
 export function* compareLogs(first: CheckedLog, second: CheckedLog): Generator<number, LogComparison> {
   const to = Math.min(first.report.endOffset, second.report.endOffset)
-  const isOneEmpty = isEmpty(first) || isEmpty(second)
+  const isOneEmpty = size(first) === 0 || size(second) === 0
   const from = isOneEmpty ? to : Math.max(first.report.minOffset, second.report.minOffset)
-  const firstAheadBytes = held(first, from) - held(second, from)
+  const firstAheadBytes = isOneEmpty ? size(first) - size(second) : first.report.endOffset - second.report.endOffset
   const chunk = Buffer.allocUnsafe(CHUNK_SIZE)
   const other = Buffer.allocUnsafe(CHUNK_SIZE)
   for (let at = from; at < to; ) {
     const wanted = Math.min(CHUNK_SIZE, to - at)
-    const size = Math.min(
+    const read = Math.min(
       first.log.readSync(chunk.subarray(0, wanted), at),
       second.log.readSync(other.subarray(0, wanted), at),
     )
-    const index = firstDifference(chunk.subarray(0, size), other.subarray(0, size))
-    if (index !== null || size < wanted) return { from, to, differsAt: at + (index ?? size), firstAheadBytes }
-    at += size
+    const index = firstDifference(chunk.subarray(0, read), other.subarray(0, read))
+    if (index !== null || read < wanted) return { from, to, differsAt: at + (index ?? read), firstAheadBytes }
+    at += read
     yield at
   }
   return { from, to, differsAt: null, firstAheadBytes }
 }
 
-function isEmpty({ report }: CheckedLog): boolean {
-  return report.endOffset === report.minOffset
-}
-
-/** Where a log ends; an empty one where the other begins. */
-function held(checked: CheckedLog, from: number): number {
-  return isEmpty(checked) ? Math.min(from, checked.report.endOffset) : checked.report.endOffset
+function size({ report }: CheckedLog): number {
+  return report.endOffset - report.minOffset
 }
 
 function firstDifference(a: Buffer, b: Buffer): number | null {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 export const HA_BROKER = fileURLToPath(new URL('../../../dist/bin/ha-broker.js', import.meta.url))
 
 /** Flags for the Node of the brokers, for instance `--cpu-prof --cpu-prof-dir=/tmp/profiles`. */
-export const NODE_ARGS: readonly string[] = (process.env.BENCH_NODE_ARGS ?? '').split(' ').filter((arg) => arg !== '')
+const NODE_ARGS: readonly string[] = (process.env.BENCH_NODE_ARGS ?? '').split(' ').filter((arg) => arg !== '')
 
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 15_000
@@ -108,7 +108,7 @@ export class BrokerProcess {
     } catch {
       return this.#keepError(`${line}\n`)
     }
-    if (Number(fields.level) >= 40) this.#keepError(`${line}\n`)
+    if (fields.level === 'warn' || fields.level === 'error') this.#keepError(`${line}\n`)
     const message = String(fields.msg)
     if (this.#logged.has(message)) return
     this.#logged.set(message, fields)
