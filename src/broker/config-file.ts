@@ -3,13 +3,13 @@ import type { FileSystem } from '../platform/file-system.ts'
 
 /**
  * Replaces a file of the `config` folder so that a crash or a full disk leaves the old or the new content, never none (D07; stock 5.x
- * overwrites in place). The content before goes to `.bak`, as in ConfigManager.persist.
+ * overwrites in place). The content before goes to `.bak`, as in ConfigManager.persist, unless it is damaged: then `.bak` is the whole one.
  */
 export function replaceConfigFile(fileSystem: FileSystem, path: string, text: string): void {
   const directory = dirname(path)
   fileSystem.makeDirectorySync(directory)
   const previous = fileSystem.readFileSync(path)
-  if (previous !== null) writeAside(fileSystem, `${path}.bak.tmp`, previous, `${path}.bak`)
+  if (previous !== null && parseObject(previous) !== null) writeAside(fileSystem, `${path}.bak.tmp`, previous, `${path}.bak`)
   writeAside(fileSystem, `${path}.tmp`, Buffer.from(text), path)
   fileSystem.syncDirectorySync(directory)
 }
@@ -27,18 +27,24 @@ function writeAside(fileSystem: FileSystem, temporaryPath: string, bytes: Buffer
 }
 
 /**
- * Reads a file of the `config` folder; where it is missing, empty or no JSON, its `.bak` (ConfigManager.load).
+ * Reads a file of the `config` folder; where it is missing, empty or no JSON object, its `.bak` (ConfigManager.load).
  * @returns null where neither holds anything
  */
-export function loadConfigFile(fileSystem: FileSystem, path: string): unknown {
+export function loadConfigFile(fileSystem: FileSystem, path: string): Readonly<Record<string, unknown>> | null {
   for (const candidate of [path, `${path}.bak`]) {
-    const text = fileSystem.readFileSync(candidate)?.toString().trim()
-    if (!text) continue
-    try {
-      return JSON.parse(text)
-    } catch {
-      // A half-written file of a stock broker; its backup is whole.
-    }
+    const bytes = fileSystem.readFileSync(candidate)
+    const content = bytes === null ? null : parseObject(bytes)
+    if (content !== null) return content
   }
   return null
+}
+
+/** Null for what a stock broker that died while writing leaves: nothing, a half, zeros. */
+function parseObject(bytes: Buffer): Readonly<Record<string, unknown>> | null {
+  try {
+    const value = JSON.parse(bytes.toString())
+    return typeof value === 'object' && !Array.isArray(value) ? value : null
+  } catch {
+    return null
+  }
 }

@@ -5,12 +5,15 @@ import {
   PROPERTY_MSG_REGION,
   PROPERTY_TRACE_ON,
   PROPERTY_UNIQ_KEY,
+  PROPERTY_WAIT,
 } from '../wire/message-properties.ts'
 
 const NAME_END = '\u0001'
 const PAIR_END = '\u0002'
 /** Of consumers, never of producers (SendMessageProcessor drops it). */
 const PROPERTY_POP_CK = 'POP_CK'
+const PROPERTY_DELAY = 'DELAY'
+const WAIT_START = PROPERTY_WAIT + NAME_END
 
 /** What the broker puts into every message it stores. */
 export interface BrokerProperties {
@@ -19,14 +22,23 @@ export interface BrokerProperties {
   readonly clusterName: string
 }
 
+export interface CompleteProperties {
+  /** What is stored, with a separator behind the last pair. */
+  readonly text: string
+  readonly uniqueKey: string
+  /** False: the producer wants no answer of disks and slaves (WAIT; A19). */
+  readonly waits: boolean
+}
+
 /**
- * Turns the properties of a producer into those that are stored: the broker's own are added, and a UNIQ_KEY where there is none
- * (SendMessageProcessor.sendMessage). Nearly always that is one text behind the other; only a message that brings one of these itself
- * is taken apart.
+ * Turns the properties of a producer into those that are stored: the broker's own are added, and a UNIQ_KEY where there is none; WAIT is for
+ * the broker and goes no further (SendMessageProcessor.sendMessage). Nearly always that is one text behind the other; only a message that
+ * brings one of the broker's itself is taken apart.
  */
 export class StoredProperties {
   readonly #own: ReadonlyMap<string, string>
-  readonly #suffix: string
+  readonly #ownText: string
+  readonly #bringsOwn: RegExp
   readonly #makeUniqueKey: () => string
 
   constructor(broker: BrokerProperties, makeUniqueKey: () => string) {
@@ -35,48 +47,78 @@ export class StoredProperties {
       [PROPERTY_TRACE_ON, String(broker.traceOn)],
       [PROPERTY_CLUSTER, broker.clusterName],
     ])
-    this.#suffix = encodeProperties(this.#own)
+    this.#ownText = encodeProperties(this.#own)
+    this.#bringsOwn = anyPropertyOf([PROPERTY_POP_CK, ...this.#own.keys()])
     this.#makeUniqueKey = makeUniqueKey
   }
 
-  /** @returns the text to store and the message's unique key */
-  complete(properties: string): { readonly text: string; readonly uniqueKey: string } {
-    if (has(properties, PROPERTY_POP_CK) || [...this.#own.keys()].some((name) => has(properties, name))) {
-      const pairs = decodeProperties(Buffer.from(properties))
-      pairs.delete(PROPERTY_POP_CK)
-      for (const [name, value] of this.#own) pairs.set(name, value)
-      return this.#withUniqueKey(encodeProperties(pairs), '')
-    }
-    const separator = properties === '' || properties.endsWith(PAIR_END) ? '' : PAIR_END
-    return this.#withUniqueKey(properties + separator, this.#suffix)
+  complete(properties: string): CompleteProperties {
+    if (this.#bringsOwn.test(properties)) return this.#rebuild(properties, null)
+    const waits = propertyValue(properties, PROPERTY_WAIT)
+    const kept = waits === null ? properties : withoutWait(properties)
+    const separator = kept === '' || kept.endsWith(PAIR_END) ? '' : PAIR_END
+    const known = propertyValue(kept, PROPERTY_UNIQ_KEY)
+    const uniqueKey = known ?? this.#makeUniqueKey()
+    const keyText = known === null ? PROPERTY_UNIQ_KEY + NAME_END + uniqueKey + PAIR_END : ''
+    return { text: kept + separator + keyText + this.#ownText, uniqueKey, waits: asksToWait(waits) }
   }
 
-  #withUniqueKey(text: string, suffix: string): { readonly text: string; readonly uniqueKey: string } {
-    const known = propertyValue(text, PROPERTY_UNIQ_KEY)
-    if (known !== null) return { text: text + suffix, uniqueKey: known }
-    const uniqueKey = this.#makeUniqueKey()
-    return { text: `${text}${PROPERTY_UNIQ_KEY}${NAME_END}${uniqueKey}${PAIR_END}${suffix}`, uniqueKey }
+  /** Of a message on its way to the dead letters: it must not be delayed once more (SendMessageProcessor.handleRetryAndDLQ). */
+  completeDeadLetter(properties: string): CompleteProperties {
+    return this.#rebuild(properties, '-1')
+  }
+
+  #rebuild(properties: string, delay: string | null): CompleteProperties {
+    const pairs = decodeProperties(Buffer.from(properties))
+    const waits = asksToWait(pairs.get(PROPERTY_WAIT) ?? null)
+    pairs.delete(PROPERTY_POP_CK)
+    pairs.delete(PROPERTY_WAIT)
+    if (delay !== null) pairs.set(PROPERTY_DELAY, delay)
+    const uniqueKey = pairs.get(PROPERTY_UNIQ_KEY) ?? this.#makeUniqueKey()
+    pairs.set(PROPERTY_UNIQ_KEY, uniqueKey)
+    for (const [name, value] of this.#own) pairs.set(name, value)
+    return { text: encodeProperties(pairs), uniqueKey, waits }
   }
 }
 
-/** Whether the text may hold a property of this name; a value that ends like it is a false alarm, which costs time only. */
-function has(properties: string, name: string): boolean {
-  return properties.includes(name + NAME_END)
+/** Java takes all but `true` for false; a typo must not cost a sender the promise it counts on. */
+function asksToWait(value: string | null): boolean {
+  return value === null || value.toLowerCase() !== 'false'
+}
+
+function withoutWait(properties: string): string {
+  let kept = properties
+  for (let at = findPair(kept, WAIT_START, 0); at >= 0; at = findPair(kept, WAIT_START, at)) {
+    const end = kept.indexOf(PAIR_END, at)
+    kept = kept.slice(0, at) + (end < 0 ? '' : kept.slice(end + 1))
+  }
+  return kept
+}
+
+/**
+ * Finds out in one pass whether a text may hold any of these properties; it seldom does. A name or a value that ends like one of them is a
+ * false alarm, which costs time only.
+ */
+export function anyPropertyOf(names: readonly string[]): RegExp {
+  return new RegExp(`(?:${names.join('|')})${NAME_END}`)
 }
 
 /** The value of one property, or null; the last of several counts, an empty one does not, as in Java's map. */
 export function propertyValue(properties: string, name: string): string | null {
-  let end = properties.length
-  for (;;) {
-    const at = properties.lastIndexOf(name + NAME_END, end)
-    if (at < 0) return null
-    if (at === 0 || properties[at - 1] === PAIR_END) {
-      const start = at + name.length + 1
-      const valueEnd = properties.indexOf(PAIR_END, start)
-      const value = properties.slice(start, valueEnd < 0 ? undefined : valueEnd)
-      if (value !== '') return value
-    }
-    if (at === 0) return null
-    end = at - 1
+  const pairStart = name + NAME_END
+  let found: string | null = null
+  for (let at = findPair(properties, pairStart, 0); at >= 0; at = findPair(properties, pairStart, at + 1)) {
+    const start = at + pairStart.length
+    const end = properties.indexOf(PAIR_END, start)
+    const value = properties.slice(start, end < 0 ? properties.length : end)
+    if (value !== '') found = value
   }
+  return found
+}
+
+/** Where the next pair begins that starts so, −1 where none does. */
+function findPair(properties: string, pairStart: string, from: number): number {
+  let at = properties.indexOf(pairStart, from)
+  while (at > 0 && properties[at - 1] !== PAIR_END) at = properties.indexOf(pairStart, at + 1)
+  return at
 }

@@ -65,11 +65,11 @@ export class TopicConfigManager {
   /**
    * Makes a topic on its first message (TopicConfigManager.createTopicInSendMessageMethod).
    * @param queueNums what the client asks for; no more than the default topic has
-   * @returns undefined where that is not allowed, or the default topic does not pass its settings on
+   * @returns undefined where that is not allowed, or the default topic is unknown or does not pass its settings on
    */
   createOnSend(topicName: string, defaultTopicName: string, queueNums: number, topicSysFlag: number): Topic | undefined {
     if (!this.#options.autoCreateTopicEnable) return undefined
-    const base = this.#topics.get(defaultTopicName)?.config ?? this.#topics.get(AUTO_CREATE_TOPIC)?.config
+    const base = this.#topics.get(defaultTopicName)?.config
     if (base === undefined || (base.perm & PERM_INHERIT) === 0) return undefined
     const count = Math.max(0, Math.min(queueNums, base.writeQueueNums))
     const config = {

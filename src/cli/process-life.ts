@@ -15,6 +15,8 @@ export interface ProcessHost {
   on(event: string, listener: (argument: unknown) => void): unknown
   off(event: string, listener: (argument: unknown) => void): unknown
   exit(code: number): void
+  /** Of the channel to the parent, where there is one. */
+  readonly connected?: boolean | undefined
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
@@ -76,7 +78,9 @@ export class ProcessLife {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) this.#host.on(signal, () => this.#onSignal(signal))
     this.#host.on('uncaughtException', (error) => this.#crash(error, 'uncaught exception'))
     this.#host.on('unhandledRejection', (error) => this.#crash(error, 'unhandled rejection'))
-    if (this.#host.env[STOP_WITH_PARENT] === '1') this.#host.on('disconnect', this.#onDisconnect)
+    if (this.#host.env[STOP_WITH_PARENT] !== '1') return
+    this.#host.on('disconnect', this.#onDisconnect)
+    if (this.#host.connected === false) this.#onDisconnect() // the parent was gone before anybody listened
   }
 
   #onSignal(signal: StopSignal): void {

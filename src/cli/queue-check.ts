@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { RecordVisitor } from '../store/commit-log-recovery.ts'
-import { UNIT_SIZE } from '../store/consume-queue.ts'
 import { inspectRecord, type StoredLog } from '../store/log-verify.ts'
 import type { RecordFields } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
@@ -49,6 +48,7 @@ interface QueueState {
   firstMissing: { readonly queueOffset: number; readonly physicOffset: number } | null
   /** Records from that one on. */
   unseenCount: number
+  faultCount: number
 }
 
 /**
@@ -93,7 +93,7 @@ export class QueueCheck {
       const points = unit.isPreBlank ? 'is empty' : `points at ${unit.physicOffset}, ${unit.size} bytes`
       this.#fault(queue, fields.queueOffset, `its unit ${points}, its record is at ${offset}, ${fields.size} bytes`)
     }
-  }
+  };
 
   /** Walks all units. Yields the number seen. @param endOffset where the log was found to end */
   *finish(endOffset: number): Generator<number, QueueReport> {
@@ -120,7 +120,6 @@ export class QueueCheck {
     totals: { unitCount: number; aheadCount: number; indexedEnd: number; seen: number },
   ): Generator<number, void> {
     const lateFrom = queue.firstMissing?.queueOffset ?? Number.POSITIVE_INFINITY
-    const faultsBefore = this.#faultCount
     let inRangeCount = 0
     let emptyAt: number | null = null
     for (const [queueOffset, unit] of queue.files.units()) {
@@ -134,7 +133,12 @@ export class QueueCheck {
         this.#fault(queue, emptyAt, `an empty unit stands before a filled one at ${queueOffset}`)
       }
       emptyAt = null
-      if (unit.isPreBlank || unit.physicOffset < this.#log.minOffset) continue
+      if (unit.isPreBlank) continue
+      if (unit.physicOffset < 0 || unit.size <= 0) {
+        this.#fault(queue, queueOffset, 'its unit is none: offset or size is out of range')
+        continue
+      }
+      if (unit.physicOffset < this.#log.minOffset) continue // of a record that was deleted with its file
       if (unit.physicOffset >= endOffset) {
         totals.aheadCount++
         if (this.#endedInOrder)
@@ -148,7 +152,7 @@ export class QueueCheck {
       else this.#faultStray(queue, queueOffset, unit)
     }
     // Units that no record asked for: only now is it worth to look at each.
-    if (inRangeCount > queue.matchedCount && this.#faultsOf(queue) === 0 && this.#faultCount === faultsBefore) {
+    if (inRangeCount > queue.matchedCount && queue.faultCount === 0) {
       this.#findStrays(queue, endOffset, lateFrom)
     }
   }
@@ -188,13 +192,11 @@ export class QueueCheck {
     this.#fault(queue, firstMissing.queueOffset, `the record at ${firstMissing.physicOffset} has no unit`)
   }
 
-  #fault({ topic, queueId }: QueueState, queueOffset: number, problem: string): void {
+  #fault(queue: QueueState, queueOffset: number, problem: string): void {
+    const { topic, queueId } = queue
+    queue.faultCount++
     this.#faultCount++
     if (this.#faults.length < FAULTS_LISTED_MAX) this.#faults.push({ topic, queueId, queueOffset, problem })
-  }
-
-  #faultsOf(queue: QueueState): number {
-    return this.#faults.filter(({ topic, queueId }) => topic === queue.topic && queueId === queue.queueId).length
   }
 
   #load(): void {
@@ -215,7 +217,7 @@ export class QueueCheck {
     let queue = queues.get(queueId)
     if (queue === undefined) {
       const files = new QueueFiles(this.#fileSystem, join(this.#directory, topic, String(queueId)))
-      queue = { topic, queueId, files, matchedCount: 0, firstMissing: null, unseenCount: 0 }
+      queue = { topic, queueId, files, matchedCount: 0, firstMissing: null, unseenCount: 0, faultCount: 0 }
       queues.set(queueId, queue)
     }
     return queue

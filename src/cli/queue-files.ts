@@ -9,9 +9,11 @@ const PRE_BLANK_SIZE = 0x7fffffff
 const WINDOW_UNITS = 200
 /** Units read at once by a walk. */
 const WALK_UNITS = 4096
+const ZEROS = Buffer.alloc(WALK_UNITS * UNIT_SIZE)
 
-/** One filled place of a queue. */
+/** One filled place of a queue, whatever it is filled with. */
 export interface StoredUnit {
+  /** −1 where it is negative or too large to be one. */
   readonly physicOffset: number
   readonly size: number
   readonly isPreBlank: boolean
@@ -61,7 +63,7 @@ export class QueueFiles {
         const bytes = this.#readFile(from, WALK_UNITS)
         if (bytes.length < UNIT_SIZE) break
         // Most of the last file is empty: one word for all of it is enough.
-        if (bytes.every((byte) => byte === 0)) yield [from / UNIT_SIZE, null]
+        if (bytes.equals(ZEROS.subarray(0, bytes.length))) yield [from / UNIT_SIZE, null]
         else for (let at = 0; at < bytes.length; at += UNIT_SIZE) yield [(from + at) / UNIT_SIZE, unitAt(bytes, at)]
         from += bytes.length
       }

@@ -117,7 +117,7 @@ export class HAService implements Service, ReplicationGate {
     this.#ticker?.cancel()
     await this.#haClient?.stop()
     await this.#acceptSocketService.stop()
-    for (const connection of [...this.#replicas.connections]) connection.close('this broker shuts down')
+    for (const connection of this.#replicas.connections) connection.close('this broker shuts down')
     this.#groupTransferService.stop()
   }
 
@@ -247,6 +247,6 @@ export class HAService implements Service, ReplicationGate {
   }
 
   #tick(): void {
-    for (const connection of [...this.#replicas.connections]) connection.tick()
+    for (const connection of this.#replicas.connections) connection.tick()
   }
 }

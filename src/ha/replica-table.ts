@@ -17,13 +17,14 @@ export interface Replica {
  * that several connections of one slave never count as several copies. The newest connection of a slave is the one that counts.
  */
 export class ReplicaTable {
-  readonly #connections: HAConnection[] = []
+  /** Made anew by each change: who walks through it may close connections on the way and skips none. */
+  #connections: readonly HAConnection[] = []
   readonly #announcements = new Map<string, SlaveIdentity>()
   /** Highest offset sent to each slave by this process, over all its connections. */
   readonly #sentOffsets = new Map<string, number>()
   #replicas: readonly Replica[] = []
 
-  /** In the order they came. */
+  /** In the order they came, as they are now: a list that is being walked through does not change. */
   get connections(): readonly HAConnection[] {
     return this.#connections
   }
@@ -35,13 +36,11 @@ export class ReplicaTable {
 
   add(connection: HAConnection): void {
     connection.identity = this.#announcements.get(placeOf(connection.remote)) ?? null
-    this.#connections.push(connection)
+    this.#connections = [...this.#connections, connection]
   }
 
   remove(connection: HAConnection): void {
-    const index = this.#connections.indexOf(connection)
-    if (index < 0) return
-    this.#connections.splice(index, 1)
+    this.#connections = this.#connections.filter((other) => other !== connection)
     this.#announcements.delete(placeOf(connection.remote))
     this.#rememberSent(connection)
     this.refresh()

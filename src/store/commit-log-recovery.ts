@@ -1,6 +1,9 @@
-import { bodyIsSound, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
+import { BLANK_SIZE, bodyIsSound, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
 
 const CHUNK_SIZE = 1024 * 1024
+
+/** No broker writes such a record: every file keeps room for the blank (CommitLog.END_FILE_MIN_BLANK_LENGTH). */
+export const NO_ROOM_FOR_BLANK = 'a record that leaves no room for the blank at the end of its file'
 
 /** Gives the bytes of the log's files as they are, whole files long. */
 export interface ScanSource {
@@ -66,6 +69,7 @@ export function* scanRecords(source: ScanSource, range: ScanRange, visit: Record
       const kind = fields.parse(chunk, position, size, offset)
       switch (kind) {
         case 'message':
+          if (offset + fields.size + BLANK_SIZE > fileEnd) return stop(offset, NO_ROOM_FOR_BLANK)
           if (!bodyIsSound(chunk, position, fields)) return stop(offset, 'a body that does not match its CRC')
           visit(chunk, position, fields, offset)
           lastRecord = { offset, size: fields.size }
@@ -80,7 +84,7 @@ export function* scanRecords(source: ScanSource, range: ScanRange, visit: Record
         case 'incomplete': {
           const needed = size - position < 8 ? 8 : chunk.readInt32BE(position)
           if (needed > RECORD_SIZE_MAX) return stop(offset, 'a record larger than any can be')
-          if (offset + needed > fileEnd) return stop(offset, 'a record that crosses the end of its file')
+          if (offset + needed > fileEnd) return stop(offset, NO_ROOM_FOR_BLANK)
           if (needed > chunk.length) chunk = Buffer.allocUnsafe(needed)
           needMore = true
           break

@@ -13,6 +13,14 @@ export interface IndexedEnd {
   readonly lastRecord: { readonly offset: number; readonly size: number } | null
 }
 
+/** A folder's name has no more bytes on any usual file system. */
+const TOPIC_SIZE_MAX = 255
+
+/** Whether a topic, `topicSize` bytes long, and a queue id can name a queue, which is to say its folders. */
+export function isQueueName(topic: string, topicSize: number, queueId: number): boolean {
+  return queueId >= 0 && topicSize > 0 && topicSize <= TOPIC_SIZE_MAX && topic !== '.' && topic !== '..' && !/[/\\\0]/.test(topic)
+}
+
 /** All queues of the store: `consumequeue/<topic>/<queueId>/` (ConsumeQueueStore). */
 export class ConsumeQueueStore {
   readonly #fileSystem: FileSystem
@@ -28,13 +36,21 @@ export class ConsumeQueueStore {
     this.#openFiles = new OpenFileCache(fileSystem, OPEN_FILES_MAX)
   }
 
-  /** Takes up every queue that has a folder. */
+  /**
+   * Takes up every queue that has a folder.
+   * @throws StoreError STORE_DAMAGED
+   */
   load(): void {
-    for (const topic of this.#fileSystem.listSync(this.#directory)) {
-      for (const name of this.#fileSystem.listSync(join(this.#directory, topic))) {
+    for (const topic of this.#foldersIn(this.#directory)) {
+      for (const name of this.#foldersIn(join(this.#directory, topic))) {
         if (/^\d+$/.test(name)) this.findOrCreate(topic, Number(name)).load()
       }
     }
+  }
+
+  #foldersIn(path: string): string[] {
+    const isFolder = (name: string): boolean => this.#fileSystem.statSync(join(path, name))?.isDirectory === true
+    return this.#fileSystem.listSync(path).filter(isFolder)
   }
 
   find(topic: string, queueId: number): ConsumeQueue | undefined {

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { assert } from '../base/assert.ts'
+import { StoreError } from '../base/errors.ts'
 import type { FileSystem } from '../platform/file-system.ts'
-import { readOffsetOrNegative, writeOffset } from '../wire/int64.ts'
+import { readOffset, writeOffset } from '../wire/int64.ts'
 import { offsetFileName } from './mapped-file-queue.ts'
 import type { OpenFileCache } from './open-file-cache.ts'
 
@@ -9,6 +10,8 @@ import type { OpenFileCache } from './open-file-cache.ts'
 export const UNIT_SIZE = 20
 /** SIZE of a unit that stands for a message this store never had (ConsumeQueue.preAllocate…). */
 const PRE_BLANK_SIZE = 0x7fffffff
+/** First four bytes of the largest offset that can be (2^53 − 1); anything above, or negative, is no offset. */
+const OFFSET_HIGH_MAX = 0x1f_ffff
 const PENDING_SIZE_MIN = 16 * UNIT_SIZE
 
 /** One place of a queue. */
@@ -67,28 +70,59 @@ export class ConsumeQueue {
     return (this.#fileStarts[0] ?? 0) / UNIT_SIZE
   }
 
+  /** Whether units, or names of files, are not forced to the disk yet. */
   get isDirty(): boolean {
-    return this.#unflushed.size > 0
+    return this.#unflushed.size > 0 || this.#nameUnsynced
   }
 
-  /** Takes up the files of an earlier life; the end is found by `cutTo`. */
+  /** Whether units are gathered that `writePending` has not written. */
+  get hasPending(): boolean {
+    return this.#pendingSize > 0
+  }
+
+  /**
+   * Takes up the files of an earlier life; the end is found by `cutTo`.
+   * @throws StoreError STORE_DAMAGED for a foreign length or a hole between two files
+   */
   load(): void {
     this.#fileStarts = this.#fileSystem
       .listSync(this.directory)
       .filter((name) => /^\d{20}$/.test(name))
       .map(Number)
+    for (const [index, fileStart] of this.#fileStarts.entries()) this.#checkFile(fileStart, this.#fileStarts[index - 1])
     this.#maxIndex = this.#fileEnd / UNIT_SIZE
+  }
+
+  #checkFile(fileStart: number, previous: number | undefined): void {
+    const path = this.#path(fileStart)
+    const size = this.#fileSystem.statSync(path)?.size ?? 0
+    // A crash while the last file was made or cut leaves it short; what is missing would read as zeros, so it does no harm.
+    const isShortLast = size < this.#fileSize && fileStart === this.#fileStarts.at(-1)
+    if (size !== this.#fileSize && !isShortLast) {
+      const fileSize = this.#fileSize
+      throw new StoreError('STORE_DAMAGED', `${path} has ${size} bytes where the configured file size is ${fileSize}`, {
+        path,
+        size,
+        fileSize,
+      })
+    }
+    if (fileStart % this.#fileSize !== 0 || (previous !== undefined && fileStart !== previous + this.#fileSize)) {
+      throw new StoreError('STORE_DAMAGED', `${path} does not follow the queue file before it`, { path })
+    }
+    if (isShortLast) this.#openFiles.use(path).truncateSync(this.#fileSize)
   }
 
   /**
    * Puts a unit at `index`. One that is there already is left alone (it comes again after recovery); units that were never seen are
    * filled with pre-blank ones, so every unit stands at its own index (store-format, sharp edges 5 and 6).
    * @param tagsHash signed 32-bit, stored with its sign extended to 64
-   * @returns how many units had to be filled in between
+   * @returns how many units had to be filled in between; −1 where that would be more than a file of them: no queue has such a gap, so
+   *   `index` is not believed and nothing is put
    */
   put(index: number, physicOffset: number, size: number, tagsHash: number): number {
     if (index < this.#maxIndex) return 0
-    const filled = this.#fillUpTo(index)
+    const filled = index === this.#maxIndex ? 0 : this.#fillUpTo(index)
+    if (filled < 0) return filled
     const at = this.#pendingRoom(UNIT_SIZE)
     writeOffset(this.#pending, at, physicOffset)
     this.#pending.writeInt32BE(size, at + 8)
@@ -99,11 +133,13 @@ export class ConsumeQueue {
   }
 
   #fillUpTo(index: number): number {
+    const unitsPerFile = this.#fileSize / UNIT_SIZE
     if (this.#maxIndex === 0 && this.#fileStarts.length === 0) {
       // A queue that starts late: its first file is filled from the front, earlier files never existed (ConsumeQueue.fillPreBlank).
-      this.#maxIndex = index - (index % (this.#fileSize / UNIT_SIZE))
+      this.#maxIndex = index - (index % unitsPerFile)
     }
     const filled = index - this.#maxIndex
+    if (filled > unitsPerFile) return -1
     for (let i = 0; i < filled; i++) {
       const at = this.#pendingRoom(UNIT_SIZE)
       this.#pending.fill(0, at, at + UNIT_SIZE)
@@ -155,8 +191,7 @@ export class ConsumeQueue {
     const fileStarts = [...this.#unflushed]
     if (this.#nameUnsynced) {
       try {
-        for (const path of [this.directory, join(this.directory, '..'), join(this.directory, '..', '..')])
-          this.#fileSystem.syncDirectorySync(path)
+        for (const above of ['.', '..', '../..', '../../..']) this.#fileSystem.syncDirectorySync(join(this.directory, above))
       } catch (error) {
         return done(error as NodeJS.ErrnoException)
       }
@@ -182,15 +217,16 @@ export class ConsumeQueue {
     if (!this.#fileStarts.includes(fileStart)) return null
     const unit = Buffer.alloc(UNIT_SIZE)
     if (this.#openFiles.use(this.#path(fileStart)).readSync(unit, position - fileStart) < UNIT_SIZE) return null
-    const physicOffset = readOffsetOrNegative(unit, 0)
     const size = unit.readInt32BE(8)
-    if (physicOffset < 0 || size <= 0) return null
+    if (size <= 0 || unit.readUInt32BE(0) > OFFSET_HIGH_MAX) return null
+    const physicOffset = readOffset(unit, 0)
     return { physicOffset, size, isPreBlank: physicOffset === 0 && size === PRE_BLANK_SIZE }
   }
 
   /**
    * Keeps the units of records below `physicOffset` and forgets all behind them (ConsumeQueue.truncateDirtyLogicFiles). What is kept is
    * found by halving: the units that a recovery may keep are all valid and ascending.
+   * @param physicOffset at 0 the whole queue goes, and the next message starts it anew
    * @param erase whether bytes behind the end may be something else than zeros
    * @returns the last unit kept, or null where none was or it is a pre-blank one
    */
@@ -205,17 +241,22 @@ export class ConsumeQueue {
       else high = middle
     }
     this.#maxIndex = low
-    if (erase) this.#eraseBehindEnd()
+    if (erase) this.#eraseBehindEnd(physicOffset > 0)
     const last = low > this.minIndex ? this.readUnit(low - 1) : null
     return last === null || last.isPreBlank ? null : last
   }
 
-  #eraseBehindEnd(): void {
+  /** @param keepsPlace whether the first file stays, though empty: its name is all that tells which queue offset comes next (D06) */
+  #eraseBehindEnd(keepsPlace: boolean): void {
     const end = this.#maxIndex * UNIT_SIZE
-    while (this.#fileStarts.length > 0 && (this.#fileStarts.at(-1) as number) >= end) {
-      const path = this.#path(this.#fileStarts.pop() as number)
+    for (let last = this.#fileStarts.at(-1); last !== undefined && last >= end; last = this.#fileStarts.at(-1)) {
+      if (keepsPlace && last > 0 && this.#fileStarts.length === 1) break
+      const path = this.#path(last)
       this.#openFiles.close(path)
       this.#fileSystem.unlinkSync(path)
+      this.#fileStarts.pop()
+      this.#unflushed.delete(last)
+      this.#nameUnsynced = true
     }
     const lastStart = this.#fileStarts.at(-1)
     if (lastStart === undefined) this.#maxIndex = 0

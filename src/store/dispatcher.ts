@@ -5,7 +5,7 @@ import { BLANK_SIZE, RECORD_SIZE_MAX, RecordFields } from '../wire/message-recor
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
 import { tagsCodeOf } from '../wire/tags-code.ts'
 import type { CommitLog } from './commit-log.ts'
-import type { FoundRecord } from './commit-log-recovery.ts'
+import { type FoundRecord, NO_ROOM_FOR_BLANK } from './commit-log-recovery.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import type { ConsumeQueueStore } from './consume-queue-store.ts'
 import { QueueFinder } from './queue-finder.ts'
@@ -18,8 +18,6 @@ const RECORDS_PER_LOOK = 128
 const PIECE_SIZE = 256 * 1024
 /** So much of a record shows whether it is one and belongs to its place. */
 const HEAD_SIZE = 64
-
-export const NO_ROOM_FOR_BLANK = 'a record that leaves no room for the blank at the end of its file'
 
 const TAGS = propertyName(PROPERTY_TAGS)
 
@@ -244,7 +242,7 @@ export class Dispatcher {
   #stall(reason: string, offset: number): false {
     this.#position = offset
     this.#stalledReason = `${reason} at offset ${offset}`
-    this.#logger.error({ offset, reason }, 'dispatch has stopped: the log holds bytes that are no record')
+    this.#logger.error({ offset, reason }, 'dispatch has stopped: what the log holds here can have no place in a queue')
     this.#events.onStalled(this.#stalledReason)
     return false
   }

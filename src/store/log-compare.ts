@@ -10,6 +10,8 @@ export interface CheckedLog {
 
 /** How two logs that should be equal relate. */
 export interface LogComparison {
+  /** False where the files of the two are of different lengths: no pair writes such logs, whatever their bytes (C07). */
+  readonly sameFileSize: boolean
   /** The larger of the two beginnings: the brokers delete old files each for itself. */
   readonly from: number
   /** The smaller of the two ends. Below `from` where the logs have nothing in common. */
@@ -31,20 +33,18 @@ export function* compareLogs(first: CheckedLog, second: CheckedLog): Generator<n
   const isOneEmpty = size(first) === 0 || size(second) === 0
   const from = isOneEmpty ? to : Math.max(first.report.minOffset, second.report.minOffset)
   const firstAheadBytes = isOneEmpty ? size(first) - size(second) : first.report.endOffset - second.report.endOffset
+  const facts = { sameFileSize: isOneEmpty || first.report.fileSize === second.report.fileSize, from, to, firstAheadBytes }
   const chunk = Buffer.allocUnsafe(CHUNK_SIZE)
   const other = Buffer.allocUnsafe(CHUNK_SIZE)
   for (let at = from; at < to; ) {
     const wanted = Math.min(CHUNK_SIZE, to - at)
-    const read = Math.min(
-      first.log.readSync(chunk.subarray(0, wanted), at),
-      second.log.readSync(other.subarray(0, wanted), at),
-    )
+    const read = Math.min(first.log.readSync(chunk.subarray(0, wanted), at), second.log.readSync(other.subarray(0, wanted), at))
     const index = firstDifference(chunk.subarray(0, read), other.subarray(0, read))
-    if (index !== null || read < wanted) return { from, to, differsAt: at + (index ?? read), firstAheadBytes }
+    if (index !== null || read < wanted) return { ...facts, differsAt: at + (index ?? read) }
     at += read
     yield at
   }
-  return { from, to, differsAt: null, firstAheadBytes }
+  return { ...facts, differsAt: null }
 }
 
 function size({ report }: CheckedLog): number {

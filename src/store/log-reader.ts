@@ -110,6 +110,7 @@ export class LogReader {
     this.#reading = true
     const size = end - start
     this.#slots.run((done) => {
+      if (this.#closed) return done() // while it waited for its turn; the file may be closed too
       file.read(chunk.memory.subarray(0, size), start - file.fileFromOffset, (error, bytes) => {
         done()
         this.#reading = false

@@ -59,7 +59,12 @@ export class StoredLog implements ScanSource {
         read = file.readSync(target.subarray(done, done + size), at - file.fileFromOffset)
       } catch (error) {
         const details = { path: file.path, offset: at }
-        throw new StoreError('STORE_READ_FAILED', `${file.path} cannot be read at ${at}: ${(error as Error).message}`, details, error)
+        throw new StoreError(
+          'STORE_READ_FAILED',
+          `${file.path} cannot be read at ${at}: ${(error as Error).message}`,
+          details,
+          error,
+        )
       }
       done += read
       if (read < size) break

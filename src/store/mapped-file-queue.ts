@@ -38,6 +38,11 @@ export class MappedFileQueue {
     return this.#files.at(-1)
   }
 
+  /** End of the last file, 0 where there is none. */
+  get endOffset(): number {
+    return this.last?.endOffset ?? 0
+  }
+
   /**
    * Opens what is in the folder (MappedFileQueue.load). A last file of no length is the trace of a crash while it was made, and goes; a cut
    * that a crash ended half-way is finished.
@@ -84,7 +89,10 @@ export class MappedFileQueue {
     }
     if (!Number.isSafeInteger(Number(name)) || Number(name) % this.fileSize !== 0) {
       const { fileSize } = this
-      throw new StoreError('STORE_DAMAGED', `${path} starts at no multiple of the configured file size ${fileSize}`, { path, fileSize })
+      throw new StoreError('STORE_DAMAGED', `${path} starts at no multiple of the configured file size ${fileSize}`, {
+        path,
+        fileSize,
+      })
     }
   }
 

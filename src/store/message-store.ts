@@ -8,7 +8,7 @@ import { type MessageDraft, messageRecordSize, PROPERTIES_SIZE_MAX } from '../wi
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
 import { CommitLog } from './commit-log.ts'
 import type { FoundRecord } from './commit-log-recovery.ts'
-import { ConsumeQueueStore } from './consume-queue-store.ts'
+import { ConsumeQueueStore, isQueueName } from './consume-queue-store.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { type FlushOptions, FlushService } from './flush-service.ts'
 import { PendingPut } from './pending-put.ts'
@@ -43,6 +43,9 @@ export interface LogRange {
   readonly maxOffset: number
 }
 
+/** What a disk says that is full, or whose quota is used up: the one failure that can end without a restart. */
+const DISK_FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT'])
+
 const openGate: ReplicationGate = {
   admit: () => null,
   logEndMoved: () => {},
@@ -71,7 +74,11 @@ export class MessageStore implements Service {
   #checkpoint: StoreCheckpoint | null = null
   #releaseLock: (() => void) | null = null
   #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
-  #readOnlyReason: string | null = null
+  /** Why nothing can be stored before a restart. */
+  #brokenReason: string | null = null
+  /** Why nothing can be stored before the disk has room again. */
+  #diskFullReason: string | null = null
+  #stopped: Promise<void> | null = null
 
   constructor(
     platform: Platform,
@@ -99,10 +106,11 @@ export class MessageStore implements Service {
     this.queues = new ConsumeQueueStore(fileSystem, join(options.directory, 'consumequeue'), options.consumeQueueFileSize)
     const limit = (): number => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.log.flushedOffset : this.log.maxOffset)
     this.#dispatcher = new Dispatcher(this.log, this.queues, clock, logger, limit, {
-      onQueueWriteFailed: (error) => this.#becomeReadOnly(`the queues could not be written: ${error.message}`, error),
+      onQueueWriteFailed: (error) => this.#onWriteFailed(`the queues could not be written: ${error.message}`, error, error),
+      onStalled: (reason) => this.#onDispatchStalled(reason),
     })
     this.#offsets = new QueueOffsetTable(this.queues)
-    this.#probe = new WriteProbe(fileSystem, clock, options.directory)
+    this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory])
   }
 
   /** Joins replication to the store; before `start`. */
@@ -117,7 +125,7 @@ export class MessageStore implements Service {
 
   /** Why nothing can be stored, or null. */
   get readOnlyReason(): string | null {
-    return this.#readOnlyReason
+    return this.#brokenReason ?? this.#diskFullReason
   }
 
   /** Why records get no place in their queues any more, or null. */
@@ -144,6 +152,7 @@ export class MessageStore implements Service {
     const { directory } = this.#options
     try {
       fileSystem.makeDirectorySync(directory)
+      fileSystem.makeDirectorySync(this.log.files.directory)
       this.#releaseLock = await lockStore(fileSystem, directory, this.#owner, this.#acquireLock)
     } catch (error) {
       if (error instanceof StoreError) throw error
@@ -155,6 +164,8 @@ export class MessageStore implements Service {
       this.#checkpoint = checkpoint
       this.log.files.load('write')
       this.queues.load()
+      // Before anything is changed: a crash in the middle of recovery is no clean end.
+      this.#writeAbortFile()
       const parts = { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock, logger: this.#logger }
       await recoverStore(parts, { wasClean, isSlave: this.#options.isSlave })
       this.#flushService = new FlushService(
@@ -166,7 +177,6 @@ export class MessageStore implements Service {
         },
       )
       this.#flushService.start()
-      this.#writeAbortFile()
       this.#state = 'running'
     } catch (error) {
       this.#closeFiles()
@@ -178,13 +188,15 @@ export class MessageStore implements Service {
   /**
    * Stores a message. `done` is called exactly once, maybe before this returns: when the log's file has it and, if the sender `waits`, disk
    * and slaves answered; or at once when it is refused. The draft's buffers are free again when this returns.
+   * @throws RangeError for a draft with a number that does not fit its field; nothing is stored then
    */
   put(draft: MessageDraft, waits: boolean, done: (result: PutResult) => void): void {
-    if (this.#options.isSlave || this.#state !== 'running' || this.#readOnlyReason !== null)
+    if (this.#options.isSlave || this.#state !== 'running' || this.readOnlyReason !== null)
       return done(notStored('SERVICE_NOT_AVAILABLE'))
     if (draft.properties.length > PROPERTIES_SIZE_MAX) return done(notStored('PROPERTIES_SIZE_EXCEEDED'))
     if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(messageRecordSize(draft)))
       return done(notStored('MESSAGE_ILLEGAL'))
+    if (!isQueueName(draft.topic, draft.topicBytes.length, draft.queueId)) return done(notStored('MESSAGE_ILLEGAL'))
     const refusal = waits ? this.#gate.admit() : null
     if (refusal !== null) return done(notStored(refusal))
     const takesQueuePlace = hasQueuePlace(draft.sysFlag)
@@ -202,8 +214,8 @@ export class MessageStore implements Service {
    * @throws StoreError STORE_OFFSET_MISMATCH; STORE_READ_ONLY when nothing can be stored
    */
   appendReplicated(offset: number, bytes: Buffer): void {
-    if (this.#readOnlyReason !== null || this.#state !== 'running') {
-      throw new StoreError('STORE_READ_ONLY', `the store takes no data: ${this.#readOnlyReason ?? this.#state}`, { offset })
+    if (this.readOnlyReason !== null || this.#state !== 'running') {
+      throw new StoreError('STORE_READ_ONLY', `the store takes no data: ${this.readOnlyReason ?? this.#state}`, { offset })
     }
     this.log.appendReplicated(offset, bytes)
   }
@@ -222,19 +234,31 @@ export class MessageStore implements Service {
   }
 
   /** Writes, dispatches and flushes what is there, then gives the folder back. A start finds it clean if all of that worked. */
-  async stop(): Promise<void> {
-    if (this.#state === 'new' || this.#state === 'stopped') return
+  stop(): Promise<void> {
+    if (this.#state === 'new') return Promise.resolve()
+    this.#stopped ??= this.#stopOnce()
+    return this.#stopped
+  }
+
+  async #stopOnce(): Promise<void> {
     await this.quiesce()
-    const flushService = this.#flushService
-    if (flushService !== null) {
-      let isOnDisk = await flushService.flushAll()
-      await this.#dispatchRest()
-      isOnDisk = (await flushService.flushAll()) && isOnDisk
-      await flushService.stop()
-      if (isOnDisk && this.#readOnlyReason === null && this.#isDispatched()) this.#removeAbortFile()
+    try {
+      if (await this.#settle()) this.#removeAbortFile()
+    } finally {
+      this.#closeFiles()
+      this.#state = 'stopped'
     }
-    this.#closeFiles()
-    this.#state = 'stopped'
+  }
+
+  /** @returns whether all there is has its place and is on disk */
+  async #settle(): Promise<boolean> {
+    const flushService = this.#flushService
+    if (flushService === null) return false
+    let isOnDisk = await flushService.flushAll()
+    await this.#dispatchRest()
+    isOnDisk = (await flushService.flushAll()) && isOnDisk
+    await flushService.stop()
+    return isOnDisk && this.readOnlyReason === null && this.#isDispatched()
   }
 
   async #dispatchRest(): Promise<void> {
@@ -267,14 +291,29 @@ export class MessageStore implements Service {
     const failed = this.#unwritten.drain()
     // The last first, so every queue ends at the number its first lost message had.
     for (const put of failed.reverse()) if (put.takesQueuePlace) this.#offsets.set(put.topic, put.queueId, put.queueOffset)
-    this.#becomeReadOnly(error.message, error)
+    this.#onWriteFailed(error.message, error, error.cause)
     for (const put of failed.reverse()) put.failed(notStored('SERVICE_NOT_AVAILABLE'))
-    if (error.details.errno === 'ENOSPC') this.#probe.start(() => this.#heal())
+  }
+
+  /** A full disk is tried again; one that answers with an error is not trusted before a restart (DESIGN §5). */
+  #onWriteFailed(reason: string, error: Error, cause: unknown): void {
+    if (!DISK_FULL.has((cause as NodeJS.ErrnoException | undefined)?.code)) return this.#becomeReadOnly(reason, error)
+    this.#diskFullReason ??= reason
+    this.#logger.error(
+      { err: error, logEnd: this.log.maxOffset },
+      'the disk is full: the store takes no messages until it has room',
+    )
+    this.#probe.start(() => this.#heal())
+  }
+
+  /** A master must not say OK to what no consumer would ever see. A slave keeps what it has, and its HA client stops (C10). */
+  #onDispatchStalled(reason: string): void {
+    if (!this.#options.isSlave) this.#becomeReadOnly(`dispatch has stopped: ${reason}`, new Error(reason))
   }
 
   #becomeReadOnly(reason: string, error: Error): void {
-    this.#readOnlyReason ??= reason
-    this.#logger.error({ err: error, logEnd: this.log.maxOffset }, 'the store takes no more messages')
+    this.#brokenReason ??= reason
+    this.#logger.error({ err: error, logEnd: this.log.maxOffset }, 'the store takes no more messages before a restart')
   }
 
   #heal(): void {
@@ -283,8 +322,10 @@ export class MessageStore implements Service {
     } catch (error) {
       return this.#becomeReadOnly('the log could not be cut behind its end', error as Error)
     }
-    this.#readOnlyReason = null
-    this.#logger.info({ logEnd: this.log.maxOffset }, 'the disk has room again: the store takes messages')
+    this.#diskFullReason = null
+    this.#dispatcher.retryUnits() // may find the disk full again
+    if (this.readOnlyReason === null)
+      this.#logger.info({ logEnd: this.log.maxOffset }, 'the disk has room again: the store takes messages')
   }
 
   get #abortPath(): string {

@@ -34,9 +34,14 @@ export class OpenFileCache {
     return handle
   }
 
-  /** Forces a file to the disk; it stays open meanwhile. */
+  /** Forces a file to the disk; it stays open meanwhile. `done` also gets what opening it said. */
   fdatasync(path: string, done: (error: NodeJS.ErrnoException | null) => void): void {
-    const handle = this.use(path)
+    let handle: FileHandle
+    try {
+      handle = this.use(path)
+    } catch (error) {
+      return done(error as NodeJS.ErrnoException)
+    }
     this.#pinned.set(path, (this.#pinned.get(path) ?? 0) + 1)
     handle.fdatasync((error) => {
       const pins = (this.#pinned.get(path) ?? 1) - 1

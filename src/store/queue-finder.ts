@@ -8,10 +8,9 @@ const TOPICS_MAX = 4096
 interface KnownTopic {
   readonly nameBytes: Buffer
   readonly name: string
-  readonly queues: ConsumeQueue[]
 }
 
-/** Finds the queue of a record. Dispatch asks close to a million times a second, so it makes no string of a topic that it has seen. */
+/** Finds the queue of a record. Dispatch asks close to a million times a second, so no string is made of a topic that was seen before. */
 export class QueueFinder {
   readonly #queues: ConsumeQueueStore
   /** By a hash of the name; of two names with one hash the newer stays. */
@@ -23,29 +22,27 @@ export class QueueFinder {
 
   /** The queue of the record that was parsed into `fields`; null where its topic or queue id can name none. */
   find(bytes: Buffer, fields: RecordFields): ConsumeQueue | null {
-    const topic = this.#topicOf(bytes, fields.topicAt, fields.topicSize)
-    const known = topic.queues[fields.queueId]
+    const topic = this.#topicAt(bytes, fields.topicAt, fields.topicSize)
+    const known = this.#queues.find(topic.name, fields.queueId)
     if (known !== undefined) return known
-    if (!isQueueName(topic.name, topic.nameBytes.length, fields.queueId)) return null
-    const queue = this.#queues.findOrCreate(topic.name, fields.queueId)
-    topic.queues[fields.queueId] = queue
-    return queue
+    if (!isQueueName(topic.name, fields.topicSize, fields.queueId)) return null
+    return this.#queues.findOrCreate(topic.name, fields.queueId)
   }
 
-  #topicOf(bytes: Buffer, at: number, size: number): KnownTopic {
+  #topicAt(bytes: Buffer, at: number, size: number): KnownTopic {
     let hash = size
     for (let i = at; i < at + size; i++) hash = (Math.imul(31, hash) + (bytes[i] as number)) | 0
     const known = this.#topics.get(hash)
-    if (known !== undefined && known.nameBytes.length === size && isAt(bytes, at, known.nameBytes)) return known
+    if (known !== undefined && known.nameBytes.length === size && standsAt(bytes, at, known.nameBytes)) return known
     if (this.#topics.size >= TOPICS_MAX) this.#topics.clear()
     const nameBytes = Buffer.from(bytes.subarray(at, at + size))
-    const topic = { nameBytes, name: nameBytes.toString(), queues: [] }
+    const topic = { nameBytes, name: nameBytes.toString() }
     this.#topics.set(hash, topic)
     return topic
   }
 }
 
-function isAt(bytes: Buffer, at: number, wanted: Buffer): boolean {
+function standsAt(bytes: Buffer, at: number, wanted: Buffer): boolean {
   for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false
   return true
 }

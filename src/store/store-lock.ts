@@ -30,16 +30,22 @@ export async function lockStore(
   const folder = fileSystem.statSync(directory)
   if (folder === null) throw new StoreError('STORE_NOT_WRITABLE', `the store folder ${directory} does not exist`, { directory })
   const release = await acquire(`ha-broker-store-${folder.device}-${folder.inode}`)
-  const bootId = fileSystem.readFileSync(BOOT_ID_PATH)?.toString().trim() ?? ''
-  if (release === null) throw lockedBy(directory, readOwner(fileSystem, directory, bootId))
-  const java = findJavaLock(fileSystem, directory)
-  if (java !== null) {
-    if (release !== 'unsupported') release()
-    throw lockedBy(directory, `process ${java} (a RocketMQ broker, by its lock on ${join(directory, 'lock')})`)
+  if (release === null) throw lockedBy(directory, readOwner(fileSystem, directory))
+  const giveBack = release === 'unsupported' ? () => {} : release
+  try {
+    const java = findJavaLock(fileSystem, directory)
+    if (java !== null) throw lockedBy(directory, `process ${java} (a RocketMQ broker, by its lock on ${join(directory, 'lock')})`)
+    writeFile(fileSystem, join(directory, OWNER_FILE), JSON.stringify({ ...owner, bootId: bootId(fileSystem) }))
+    writeFile(fileSystem, join(directory, 'lock'), 'lock') // stock keeps this file with this content (DefaultMessageStore)
+  } catch (error) {
+    giveBack()
+    throw error
   }
-  writeFile(fileSystem, join(directory, OWNER_FILE), JSON.stringify({ ...owner, bootId }))
-  writeFile(fileSystem, join(directory, 'lock'), 'lock') // stock keeps this file with this content (DefaultMessageStore)
-  return release === 'unsupported' ? () => {} : release
+  return giveBack
+}
+
+function bootId(fileSystem: FileSystem): string {
+  return fileSystem.readFileSync(BOOT_ID_PATH)?.toString().trim() ?? ''
 }
 
 function lockedBy(directory: string, who: string): StoreError {
@@ -50,10 +56,11 @@ function lockedBy(directory: string, who: string): StoreError {
   )
 }
 
-function readOwner(fileSystem: FileSystem, directory: string, bootId: string): string {
+function readOwner(fileSystem: FileSystem, directory: string): string {
   try {
     const owner = JSON.parse(fileSystem.readFileSync(join(directory, OWNER_FILE))?.toString() ?? '{}')
-    if (owner.bootId === bootId && Number.isInteger(owner.pid)) return `process ${owner.pid}, started ${owner.startedAt}`
+    if (owner.bootId === bootId(fileSystem) && Number.isInteger(owner.pid))
+      return `process ${owner.pid}, started ${owner.startedAt}`
   } catch {
     // The side file is only for this message.
   }

@@ -1,18 +1,17 @@
 import { StoreError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Clock } from '../platform/clock.ts'
-import { bodyIsSound, RecordFields } from '../wire/message-record.ts'
 import type { CommitLog } from './commit-log.ts'
 import { type FoundRecord, type ScanResult, type ScanSource, scanRecords } from './commit-log-recovery.ts'
 import type { ConsumeQueueStore } from './consume-queue-store.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import type { MappedFile } from './mapped-file.ts'
+import { soundRecordAt, soundRecordBehind } from './sound-record.ts'
 import type { StoreCheckpoint } from './store-checkpoint.ts'
 
 /** A line about progress at most this often. */
 const PROGRESS_INTERVAL_MS = 2000
-/** Enough of a file's start to hold any record head; the first record itself is read whole. */
-const HEAD_SIZE = 8
+/** So many bytes tell whether anything was ever written at a place. */
+const PROBE_SIZE = 8
 
 export interface RecoveryParts {
   readonly log: CommitLog
@@ -23,83 +22,91 @@ export interface RecoveryParts {
   readonly logger: Logger
 }
 
+/** Where the scan begins: a record boundary up to which the queues are complete. */
+interface ScanStart {
+  readonly from: number
+  /** The record that ends there, if any. */
+  readonly lastRecord: FoundRecord | null
+}
+
 /**
  * Brings log and queues into agreement at start (DefaultMessageStore.recover). After a clean end the queues tell where the log ends, so only
  * what lies behind their last record is scanned. After any other end the scan starts at the last file that was surely on disk, and the
  * queues are cut to that point and filled again, so whatever a crash left in them is gone (store-format §14, sharp edges 1–5).
+ * @throws StoreError STORE_DAMAGED where a master's log is damaged before what the checkpoint says was on disk; STORE_READ_FAILED
  */
 export async function recoverStore(
   parts: RecoveryParts,
   options: { readonly wasClean: boolean; readonly isSlave: boolean },
 ): Promise<void> {
   const { log, queues, dispatcher, logger } = parts
-  const first = log.files.first
-  if (first === undefined) {
+  if (log.files.first === undefined) {
     queues.cutTo(0, true)
     log.resumeAt(0, 0)
     dispatcher.resumeAt(0, null)
     return
   }
-  const clean = options.wasClean ? cleanEnd(parts) : null
-  const from = clean?.endOffset ?? abnormalStart(parts).fileFromOffset
-  const indexed = clean ?? queues.cutTo(from, true)
+  const clean = options.wasClean ? cleanStart(parts) : null
+  const { from, lastRecord: indexed } = clean ?? crashStart(parts)
   const scan = await runScan(parts, from, options.isSlave)
-  const lastRecord = scan.lastRecord ?? indexed.lastRecord
   dispatcher.writeUnits()
-  const cutBytes = bytesBehind(log, scan.validUpTo)
+  if (!options.isSlave) refuseDamage(parts, scan)
+  const cutsBytes = scan.validUpTo < log.files.endOffset && !isUntouched(log, scan.validUpTo)
   log.files.truncateTo(scan.validUpTo)
-  log.resumeAt(scan.validUpTo, Math.max(scan.lastStoreTimestamp, lastStoreTimestampOf(log, lastRecord)))
+  if (clean === null) forceScannedFiles(log, from)
+  const lastRecord = scan.lastRecord ?? indexed
+  log.resumeAt(scan.validUpTo, Math.max(scan.lastStoreTimestamp, storeTimestampOf(log, lastRecord)))
   dispatcher.resumeAt(scan.validUpTo, lastRecord)
   logger.info(
-    { clean: clean !== null, from, logEnd: scan.validUpTo, reason: scan.reason, tailCut: cutBytes },
-    cutBytes ? 'recovery cut a torn tail' : 'recovery done',
+    { clean: clean !== null, from, logEnd: scan.validUpTo, reason: scan.reason, tailCut: cutsBytes },
+    cutsBytes ? 'recovery cut a torn tail' : 'recovery done',
   )
 }
 
-/** After a clean end: the end of the last indexed record, if that record really stands there whole. Otherwise null: trust nothing. */
-function cleanEnd({ log, queues }: RecoveryParts): { endOffset: number; lastRecord: FoundRecord | null } | null {
-  const indexed = queues.cutTo(Number.MAX_SAFE_INTEGER, false)
-  const record = indexed.lastRecord
-  if (record === null || record.offset < log.minOffset) return null
-  const bytes = Buffer.allocUnsafe(record.size)
-  const fields = new RecordFields()
-  if (fileSource(log).readSync(bytes, record.offset) !== record.size) return null
-  if (fields.parse(bytes, 0, record.size, record.offset) !== 'message' || !bodyIsSound(bytes, 0, fields)) return null
-  return indexed
+/** After a clean end: behind the last indexed record, if that really stands in the log whole. Otherwise null: nothing is trusted. */
+function cleanStart({ log, queues }: RecoveryParts): ScanStart | null {
+  const { lastRecord, endOffset } = queues.cutTo(Number.MAX_SAFE_INTEGER, false)
+  return stands(log, lastRecord) ? { from: endOffset, lastRecord } : null
 }
 
 /**
- * The last file whose first record is sound and old enough to be on disk by the checkpoint, queues included; the first file where there is
- * none (CommitLog.isMappedFileMatchedRecover).
+ * After any other end: behind the last record the queues know of before the file the checkpoint vouches for. That is the end of the file before
+ * it, unless somebody took the queues away to have them built anew, or wrote the checkpoint too soon (store-format, sharp edge 4).
  */
-function abnormalStart({ log, checkpoint }: RecoveryParts): MappedFile {
-  const files = log.files.files
-  for (let i = files.length - 1; i > 0; i--) {
-    const file = files[i] as MappedFile
-    const storeTimestamp = firstStoreTimestamp(log, file)
-    if (storeTimestamp > 0 && storeTimestamp <= checkpoint.minTimestamp) return file
-  }
-  return files[0] as MappedFile
+function crashStart(parts: RecoveryParts): ScanStart {
+  const { log, queues } = parts
+  const { lastRecord, endOffset } = queues.cutTo(trustedFileStart(parts), true)
+  if (stands(log, lastRecord)) return { from: endOffset, lastRecord }
+  queues.cutTo(log.minOffset, true)
+  return { from: log.minOffset, lastRecord: null }
 }
 
-function firstStoreTimestamp(log: CommitLog, file: MappedFile): number {
-  const head = Buffer.allocUnsafe(HEAD_SIZE)
-  if (file.readSync(head, 0) < HEAD_SIZE) return 0
-  const size = head.readInt32BE(0)
-  if (size < HEAD_SIZE || !log.canHold(size)) return 0
-  const record = Buffer.allocUnsafe(size)
-  const fields = new RecordFields()
-  if (file.readSync(record, 0) < size) return 0
-  return fields.parse(record, 0, size, file.fileFromOffset) === 'message' ? fields.storeTimestamp : 0
+/** Whether the record a queue speaks of stands in the log, as long as the queue says. */
+function stands(log: CommitLog, record: FoundRecord | null): boolean {
+  if (record === null || record.offset < log.minOffset) return false
+  return soundRecordAt(fileSource(log), record.offset, log.fileSize)?.size === record.size
+}
+
+/**
+ * The start of the last file whose first record is sound and old enough to be on disk by the checkpoint, queues included; the first file
+ * where there is none (CommitLog.isMappedFileMatchedRecover).
+ */
+function trustedFileStart({ log, checkpoint }: RecoveryParts): number {
+  const source = fileSource(log)
+  for (const { fileFromOffset } of log.files.files.slice(1).reverse()) {
+    const record = soundRecordAt(source, fileFromOffset, log.fileSize)
+    if (record !== null && record.storeTimestamp > 0 && record.storeTimestamp <= checkpoint.minTimestamp) return fileFromOffset
+  }
+  return log.minOffset
 }
 
 async function runScan(parts: RecoveryParts, from: number, isSlave: boolean): Promise<ScanResult> {
   const { log, dispatcher, clock, logger } = parts
-  const end = log.files.last?.endOffset ?? 0
+  const end = usedEnd(log)
   const range = { from, end, fileSize: log.fileSize, closingBlankCounts: !isSlave }
-  const scan = scanRecords(fileSource(log), range, (bytes, _at, fields, offset) =>
-    dispatcher.dispatchRecord(bytes, fields, offset),
-  )
+  const scan = scanRecords(fileSource(log), range, (bytes, _at, fields, offset) => {
+    dispatcher.dispatchRecord(bytes, fields, offset)
+  })
   let nextReportMs = clock.monotonicMs() + PROGRESS_INTERVAL_MS
   for (;;) {
     const step = scan.next()
@@ -111,6 +118,41 @@ async function runScan(parts: RecoveryParts, from: number, isSlave: boolean): Pr
     }
     await new Promise<void>((resolve) => clock.afterTick(resolve))
   }
+}
+
+/** End of the last file that was ever written to: Java makes the next one ahead (AllocateMappedFileService), and it counts for nothing. */
+function usedEnd(log: CommitLog): number {
+  const used = log.files.files.findLast((file) => !isUntouched(log, file.fileFromOffset))
+  return used?.endOffset ?? log.minOffset
+}
+
+/**
+ * A tail that a crash tore is cut. Damage with sound records behind it that were on disk is none: to cut there would throw them away (D08).
+ * A slave may cut all the same, because it gets them again.
+ */
+function refuseDamage({ log, checkpoint }: RecoveryParts, scan: ScanResult): void {
+  const behind = soundRecordBehind(fileSource(log), scan.validUpTo, usedEnd(log), log.fileSize)
+  if (behind === null || behind.storeTimestamp >= checkpoint.physicMsgTimestamp) return
+  throw new StoreError(
+    'STORE_DAMAGED',
+    `the commit log in ${log.files.directory} is damaged at offset ${scan.validUpTo} (${scan.reason}), but sound records follow at ${behind.offset}: nothing was cut; put the file back from a slave, or start this broker as a slave to fetch the rest again`,
+    { offset: scan.validUpTo, resumesAt: behind.offset, reason: scan.reason },
+  )
+}
+
+/** After a crash of the process alone, what was scanned may be in memory only; it must not count as flushed before it is on disk. */
+function forceScannedFiles(log: CommitLog, from: number): void {
+  for (const file of log.files.files) if (file.endOffset > from) file.flushSync()
+}
+
+function storeTimestampOf(log: CommitLog, record: FoundRecord | null): number {
+  return record === null ? 0 : (soundRecordAt(fileSource(log), record.offset, log.fileSize)?.storeTimestamp ?? 0)
+}
+
+function isUntouched(log: CommitLog, offset: number): boolean {
+  const bytes = Buffer.alloc(PROBE_SIZE)
+  fileSource(log).readSync(bytes, offset)
+  return bytes.every((byte) => byte === 0)
 }
 
 /** Files as they are, before anything is known about where they end. */
@@ -131,19 +173,4 @@ function fileSource(log: CommitLog): ScanSource {
       }
     },
   }
-}
-
-/** Whether anything but zeros stands in the first bytes behind the end. */
-function bytesBehind(log: CommitLog, offset: number): boolean {
-  const head = Buffer.alloc(HEAD_SIZE)
-  fileSource(log).readSync(head, offset)
-  return head.some((byte) => byte !== 0)
-}
-
-function lastStoreTimestampOf(log: CommitLog, record: FoundRecord | null): number {
-  if (record === null) return 0
-  const bytes = Buffer.allocUnsafe(record.size)
-  const fields = new RecordFields()
-  fileSource(log).readSync(bytes, record.offset)
-  return fields.parse(bytes, 0, record.size, record.offset) === 'message' ? fields.storeTimestamp : 0
 }

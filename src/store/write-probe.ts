@@ -14,13 +14,14 @@ const GOOD_PROBES_NEEDED = 3
 export class WriteProbe {
   readonly #fileSystem: FileSystem
   readonly #clock: Clock
-  readonly #path: string
+  readonly #paths: readonly string[]
   #timer: Timer | null = null
 
-  constructor(fileSystem: FileSystem, clock: Clock, directory: string) {
+  /** @param directories each must take the bytes: log and queues may lie on different disks */
+  constructor(fileSystem: FileSystem, clock: Clock, directories: readonly string[]) {
     this.#fileSystem = fileSystem
     this.#clock = clock
-    this.#path = join(directory, 'write.probe')
+    this.#paths = directories.map((directory) => join(directory, 'write.probe'))
   }
 
   start(onGood: () => void): void {
@@ -41,17 +42,22 @@ export class WriteProbe {
 
   #tryWrite(): boolean {
     try {
-      const handle = this.#fileSystem.openSync(this.#path, 'create')
-      try {
-        handle.writeSync([Buffer.alloc(PROBE_SIZE, 1)], 0)
-        handle.fdatasyncSync()
-      } finally {
-        handle.closeSync()
-        this.#fileSystem.unlinkSync(this.#path)
-      }
+      for (const path of this.#paths) this.#writeTo(path)
       return true
     } catch {
       return false
+    }
+  }
+
+  /** The name goes first, so that no crash leaves it among the files of the log. */
+  #writeTo(path: string): void {
+    const handle = this.#fileSystem.openSync(path, 'create')
+    try {
+      this.#fileSystem.unlinkSync(path)
+      handle.writeSync([Buffer.alloc(PROBE_SIZE, 1)], 0)
+      handle.fdatasyncSync()
+    } finally {
+      handle.closeSync()
     }
   }
 }

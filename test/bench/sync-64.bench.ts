@@ -10,4 +10,8 @@ export const bench: Bench = async (report) => {
   report({ bench: 'sync-64/p50', settings, runs: results.map(({ p50Us }) => p50Us), unit: 'µs' })
   report({ bench: 'sync-64/p99', settings, runs: results.map(({ p99Us }) => p99Us), unit: 'µs' })
   report({ bench: 'sync-64/p99.9', settings, runs: results.map(({ p999Us }) => p999Us), unit: 'µs' })
+  const unit = 'µs of a core per message'
+  report({ bench: 'sync-64/master-cpu', settings, runs: results.map(({ masterCpuUs }) => masterCpuUs), unit })
+  report({ bench: 'sync-64/slave-cpu', settings, runs: results.map(({ slaveCpuUs }) => slaveCpuUs), unit })
+  report({ bench: 'sync-64/generator-cpu', settings, runs: results.map(({ cpuUsPerMessage }) => cpuUsPerMessage), unit })
 }

@@ -27,6 +27,8 @@ export interface LoadResult {
   readonly p50Us: number
   readonly p99Us: number
   readonly p999Us: number
+  /** Processor time of this process per message: what the generator takes from those it loads. */
+  readonly cpuUsPerMessage: number
 }
 
 const QUEUES = 4
@@ -67,6 +69,7 @@ class ClosedLoop {
   readonly #sentAtMs: Float64Array
   readonly #latenciesMs = new Float32Array(LATENCIES_MAX)
   #answered = 0
+  #cpuBefore: NodeJS.CpuUsage | undefined
   #measureFromMs = Number.POSITIVE_INFINITY
   #nowMs = 0
   #outgoing: Buffer[] = []
@@ -91,6 +94,7 @@ class ClosedLoop {
   onData(chunk: Buffer): void {
     if (this.#isOver) return
     this.#nowMs = performance.now()
+    if (this.#nowMs >= this.#measureFromMs) this.#cpuBefore ??= process.cpuUsage()
     this.#cutter.push(chunk, this.#onAnswer)
     if (this.#nowMs >= this.#measureFromMs + this.#order.measureMs) this.#finish()
     else this.#flush()
@@ -125,6 +129,7 @@ class ClosedLoop {
     this.#isOver = true
     this.#socket.removeAllListeners('close')
     this.#socket.destroy()
+    const cpu = process.cpuUsage(this.#cpuBefore)
     const sorted = this.#latenciesMs.subarray(0, this.#answered).sort()
     const quantileUs = (q: number): number => (sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0) * 1000
     this.#done({
@@ -132,6 +137,7 @@ class ClosedLoop {
       p50Us: quantileUs(0.5),
       p99Us: quantileUs(0.99),
       p999Us: quantileUs(0.999),
+      cpuUsPerMessage: (cpu.user + cpu.system) / this.#answered,
     })
   }
 }

@@ -1,0 +1,106 @@
+import type { BrokerStatus, HaStatus, MasterLinkStatus, SlaveStatus } from './broker-status.ts'
+import { formatBytes, formatCount, formatDuration, formatTable } from './format.ts'
+
+const LABEL_WIDTH = 12
+
+/**
+ * The status as one screen; what a broker does not tell is left out.
+ * @param address where it was asked
+ * @param nowMs ms since 1970, for ages
+ */
+export function statusText({ runtime, ha }: BrokerStatus, address: string, nowMs: number): string {
+  return [
+    ...identityLines(runtime, ha, address, nowMs),
+    ...storeLines(runtime),
+    ...(ha === null ? [line('replication', 'not told by this broker (older than RocketMQ 5.0)')] : []),
+    ...(ha?.master === true ? masterLines(runtime, ha) : []),
+    ...(ha?.master === false ? slaveLines(ha.masterLink, nowMs) : []),
+    '',
+  ].join('\n')
+}
+
+function line(label: string, text: string): string {
+  return `${label.padEnd(LABEL_WIDTH)} ${text}`
+}
+
+type Table = Readonly<Record<string, string>>
+
+function identityLines(runtime: Table, ha: HaStatus | null, address: string, nowMs: number): string[] {
+  const { brokerName, brokerId, brokerClusterName, pid, bootTimestamp, rssBytes, brokerVersionDesc } = runtime
+  const role = runtime.brokerRole ?? (ha === null ? 'role not told' : ha.master ? 'MASTER' : 'SLAVE')
+  const name = brokerName === undefined ? '' : `${brokerName}-${brokerId ?? '?'} of ${brokerClusterName ?? '?'}, `
+  const parts = [
+    pid === undefined ? null : `pid ${pid}`,
+    bootTimestamp === undefined ? null : `up ${formatDuration(Math.max(0, nowMs - Number(bootTimestamp)))}`,
+    rssBytes === undefined ? null : `memory ${formatBytes(Number(rssBytes))}`,
+    brokerVersionDesc === undefined ? null : `speaks ${brokerVersionDesc}`,
+  ].filter((part) => part !== null)
+  return [line(role, `${name}${address}`), ...(parts.length === 0 ? [] : [line('process', parts.join(', '))])]
+}
+
+function storeLines(runtime: Table): string[] {
+  const { commitLogMinOffset: min, commitLogMaxOffset: max, commitLogFlushedOffset: flushed, dispatchedOffset } = runtime
+  const { storeReadOnlyReason, dispatchStalledReason, flushDiskType } = runtime
+  const lines: string[] = []
+  if (min !== undefined && max !== undefined) {
+    lines.push(line('commit log', `${min} to ${max} (${formatBytes(Number(max) - Number(min))})`))
+  }
+  if (flushed !== undefined) {
+    lines.push(line('on disk', `${upTo(flushed, max)}${flushDiskType === undefined ? '' : `, ${flushDiskType}`}`))
+  }
+  if (dispatchedOffset !== undefined) lines.push(line('in queues', upTo(dispatchedOffset, max)))
+  if (storeReadOnlyReason) lines.push(line('READ-ONLY', storeReadOnlyReason))
+  if (dispatchStalledReason) lines.push(line('STALLED', `no queue units any more: ${dispatchStalledReason}`))
+  return lines
+}
+
+function upTo(offset: string, end: string | undefined): string {
+  const behind = Number(end) - Number(offset)
+  return behind > 0 ? `up to ${offset}, ${formatBytes(behind)} to go` : `up to ${offset}, all`
+}
+
+function masterLines(runtime: Table, ha: HaStatus): string[] {
+  const { inSyncReplicas, minInSyncReplicas, sendsWaitingForSlaves, refusedReports } = runtime
+  const lines: string[] = []
+  if (runtime.brokerRole === 'SYNC_MASTER' && inSyncReplicas !== undefined) {
+    const copies = `a send waits for ${inSyncReplicas} copies, its own included`
+    lines.push(line('replication', `${copies}; at least ${minInSyncReplicas} to be stored at all`))
+    lines.push(line('waiting', `${formatCount(Number(sendsWaitingForSlaves ?? 0))} sends`))
+  }
+  if (Number(refusedReports ?? 0) > 0) lines.push(line('refused', `${refusedReports} reports that no slave of this log sends`))
+  lines.push(line('slaves', `${ha.slaves.length}, ${ha.inSyncSlaveNums} in sync`))
+  return ha.slaves.length === 0 ? lines : [...lines, '', slaveTable(ha.slaves)]
+}
+
+function slaveTable(slaves: readonly SlaveStatus[]): string {
+  const head = ['SLAVE', 'ID', 'STATE', 'POSITION', 'BEHIND', 'LAG', 'RATE', 'ACK MEANS']
+  return formatTable([head, ...slaves.map(slaveRow)])
+}
+
+function slaveRow(slave: SlaveStatus): string[] {
+  const hasReported = slave.slaveAckOffset >= 0
+  return [
+    slave.addr,
+    slave.brokerId === null ? '-' : String(slave.brokerId),
+    hasReported ? (slave.inSync ? 'in sync' : 'BEHIND') : 'SILENT',
+    hasReported ? String(slave.slaveAckOffset) : '-',
+    hasReported ? formatBytes(Math.max(0, slave.diff)) : '-',
+    hasReported && slave.lagMs !== null ? formatDuration(slave.lagMs) : '-',
+    `${formatBytes(slave.transferredByteInSecond)}/s`,
+    slave.ackLevel ?? '-',
+  ]
+}
+
+function slaveLines(link: MasterLinkStatus, nowMs: number): string[] {
+  const age = (timestamp: number): string => formatDuration(Math.max(0, nowMs - timestamp))
+  const lines = [line('master', link.masterAddr ?? 'not known yet')]
+  if (link.state !== null) {
+    const upOrDown = link.downSinceTimestamp === null ? 'up' : `DOWN for ${age(link.downSinceTimestamp)}`
+    lines.push(line('link', `${upOrDown} (${link.state})`))
+  }
+  if (link.lastReadTimestamp !== null) {
+    lines.push(line('last heard', `${age(link.lastReadTimestamp)} ago, ${formatBytes(link.transferredByteInSecond)}/s`))
+  }
+  if (link.lastError !== null) lines.push(line('last error', link.lastError))
+  return lines
+}

@@ -1,0 +1,59 @@
+import type { LogComparison } from '../store/log-compare.ts'
+import type { LogReport } from '../store/log-verify.ts'
+import { formatBytes, formatCount, plural } from './format.ts'
+import type { QueueReport } from './queue-check.ts'
+import type { StoreReport } from './verify-command.ts'
+
+/** What was found in one store, one line per finding. */
+export function storeText({ directory, log, queues }: StoreReport): string {
+  return [`${directory}: ${logText(log)}`, ...damageTexts(log), ...queueTexts(queues), ''].join('\n')
+}
+
+function logText(log: LogReport): string {
+  if (log.fileCount === 0) return 'the log is empty'
+  const files = `${plural(log.fileCount, 'file')} of ${formatBytes(log.fileSize)}`
+  return `${plural(log.recordCount, 'record')} in ${files}, from ${log.minOffset} to ${log.endOffset}; ${endText(log)}`
+}
+
+function endText({ tornBytes, endReason }: LogReport): string {
+  return tornBytes === 0
+    ? 'nothing but the unused rest of the file behind it'
+    : `a torn tail of ${formatBytes(tornBytes)} behind it (${endReason}), which the next start cuts`
+}
+
+function damageTexts({ damages, damageCount }: LogReport): string[] {
+  const lines = damages.map(
+    ({ offset, reason, resumesAt }) => `  DAMAGED at ${offset}: ${reason}; the next sound record is at ${resumesAt}`,
+  )
+  return damageCount > damages.length ? [...lines, `  and ${damageCount - damages.length} more places`] : lines
+}
+
+function queueTexts(queues: QueueReport): string[] {
+  const agreement =
+    queues.faultCount === 0 ? 'all agree with the log' : `${plural(queues.faultCount, 'disagreement')} with the log`
+  const head = `  ${plural(queues.queueCount, 'queue')} with ${plural(queues.unitCount, 'unit')} of records: ${agreement}`
+  const pending = queues.missingCount === 0 ? '' : `; ${plural(queues.missingCount, 'record')} not in the queues yet`
+  const ahead = queues.aheadCount === 0 ? '' : `; ${plural(queues.aheadCount, 'unit')} of records behind the end of the log`
+  const faults = queues.faults.map(
+    ({ topic, queueId, queueOffset, problem }) => `  QUEUE ${topic}/${queueId} at ${queueOffset}: ${problem}`,
+  )
+  return [`${head}${pending}${ahead}`, ...faults]
+}
+
+/** How the two logs relate, as one line. */
+export function comparisonText(stores: readonly StoreReport[], comparison: LogComparison): string {
+  const { from, to, differsAt, firstAheadBytes, sameFileSize } = comparison
+  const [first = '', second = ''] = stores.map(({ directory }) => directory)
+  if (!sameFileSize) {
+    const sizes = stores.map(({ log }) => log.fileSize).join(' and ')
+    return `DIFFERENT: the files of the two logs have ${sizes} bytes; a pair has the same mappedFileSizeCommitLog\n`
+  }
+  if (differsAt !== null) return `DIFFERENT: the first byte that differs is at ${differsAt} (equal from ${from} up to there)\n`
+  if (from > to) return `NOTHING IN COMMON: one log begins at ${from}, the other ends at ${to}\n`
+  return `EQUAL from ${from} to ${to}; ${aheadText(first, second, firstAheadBytes)}\n`
+}
+
+function aheadText(first: string, second: string, firstAheadBytes: number): string {
+  if (firstAheadBytes === 0) return 'both end there'
+  return `${firstAheadBytes > 0 ? first : second} is ahead by ${formatCount(Math.abs(firstAheadBytes))} bytes`
+}
