@@ -4,8 +4,8 @@ import { resolveBrokerConfig } from '../config/broker-config.ts'
 import type { BrokerConfig } from '../config/config-table.ts'
 import { formatValue } from '../config/parse-value.ts'
 import { nodePlatform } from '../platform/node-platform.ts'
-import { acquireProcessLock } from '../platform/process-lock.ts'
 import { nodeProcessFacts } from '../platform/process-facts.ts'
+import { acquireProcessLock } from '../platform/process-lock.ts'
 import { type BrokerAddresses, BrokerController } from './broker-controller.ts'
 
 /** RocketMQ's keys with typed values; what is left out has its default. */
@@ -29,7 +29,10 @@ export interface RunningBroker {
  * Starts a master in this process: SYNC_MASTER, unless `role` says otherwise.
  * @throws ConfigError, StoreError, HaError, RemotingError with a message for people
  */
-export function startMaster(settings: BrokerSettings, options: StartOptions & { readonly role?: 'SYNC_MASTER' | 'ASYNC_MASTER' } = {}): Promise<RunningBroker> {
+export function startMaster(
+  settings: BrokerSettings,
+  options: StartOptions & { readonly role?: 'SYNC_MASTER' | 'ASYNC_MASTER' } = {},
+): Promise<RunningBroker> {
   return startBroker(options.role ?? 'SYNC_MASTER', settings, options)
 }
 
@@ -42,7 +45,11 @@ export function startSlave(settings: BrokerSettings, options: StartOptions = {})
   return startBroker('SLAVE', settings, options)
 }
 
-async function startBroker(role: BrokerConfig['brokerRole'], settings: BrokerSettings, options: StartOptions): Promise<RunningBroker> {
+async function startBroker(
+  role: BrokerConfig['brokerRole'],
+  settings: BrokerSettings,
+  options: StartOptions,
+): Promise<RunningBroker> {
   const commandLine = Object.entries({ brokerRole: role, ...settings })
     .filter(([, value]) => value !== undefined && value !== null)
     .map(([key, value]) => ({ key, text: formatValue(value), origin: 'program' as const, where: `${key} of the settings` }))

@@ -54,13 +54,21 @@ export class StoredProperties {
 
   complete(properties: string): CompleteProperties {
     if (this.#bringsOwn.test(properties)) return this.#rebuild(properties, null)
-    const waits = propertyValue(properties, PROPERTY_WAIT)
-    const kept = waits === null ? properties : withoutWait(properties)
-    const separator = kept === '' || kept.endsWith(PAIR_END) ? '' : PAIR_END
-    const known = propertyValue(kept, PROPERTY_UNIQ_KEY)
+    let wait: string | null = null
+    let kept = ''
+    let from = 0
+    for (let at = findPair(properties, WAIT_START, 0); at >= 0; at = findPair(properties, WAIT_START, from)) {
+      const end = pairEnd(properties, at)
+      wait = properties.slice(at + WAIT_START.length, end) || wait
+      kept += properties.slice(from, at)
+      from = end + 1
+    }
+    const rest = properties.slice(from)
+    const separator = rest === '' || rest.endsWith(PAIR_END) ? '' : PAIR_END
+    const known = propertyValue(properties, PROPERTY_UNIQ_KEY)
     const uniqueKey = known ?? this.#makeUniqueKey()
     const keyText = known === null ? PROPERTY_UNIQ_KEY + NAME_END + uniqueKey + PAIR_END : ''
-    return { text: kept + separator + keyText + this.#ownText, uniqueKey, waits: asksToWait(waits) }
+    return { text: kept + rest + separator + keyText + this.#ownText, uniqueKey, waits: asksToWait(wait) }
   }
 
   /** Of a message on its way to the dead letters: it must not be delayed once more (SendMessageProcessor.handleRetryAndDLQ). */
@@ -86,15 +94,6 @@ function asksToWait(value: string | null): boolean {
   return value === null || value.toLowerCase() !== 'false'
 }
 
-function withoutWait(properties: string): string {
-  let kept = properties
-  for (let at = findPair(kept, WAIT_START, 0); at >= 0; at = findPair(kept, WAIT_START, at)) {
-    const end = kept.indexOf(PAIR_END, at)
-    kept = kept.slice(0, at) + (end < 0 ? '' : kept.slice(end + 1))
-  }
-  return kept
-}
-
 /**
  * Finds out in one pass whether a text may hold any of these properties; it seldom does. A name or a value that ends like one of them is a
  * false alarm, which costs time only.
@@ -109,9 +108,7 @@ export function propertyValue(properties: string, name: string): string | null {
   let found: string | null = null
   for (let at = findPair(properties, pairStart, 0); at >= 0; at = findPair(properties, pairStart, at + 1)) {
     const start = at + pairStart.length
-    const end = properties.indexOf(PAIR_END, start)
-    const value = properties.slice(start, end < 0 ? properties.length : end)
-    if (value !== '') found = value
+    found = properties.slice(start, pairEnd(properties, start)) || found
   }
   return found
 }
@@ -121,4 +118,9 @@ function findPair(properties: string, pairStart: string, from: number): number {
   let at = properties.indexOf(pairStart, from)
   while (at > 0 && properties[at - 1] !== PAIR_END) at = properties.indexOf(pairStart, at + 1)
   return at
+}
+
+function pairEnd(properties: string, from: number): number {
+  const end = properties.indexOf(PAIR_END, from)
+  return end < 0 ? properties.length : end
 }

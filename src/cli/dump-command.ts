@@ -47,23 +47,25 @@ function* dumpLines(log: StoredLog, from: number, countMax: number): Generator<D
   const take = (bytes: Buffer, at: number, fields: RecordFields, crcOk: boolean): void => {
     if (left-- > 0) lines += recordLine(readMessageRecord(bytes, at, fields), crcOk)
   }
+  const taken = (): DumpPart => {
+    const part = { lines }
+    lines = ''
+    return part
+  }
   for (let start = from; left > 0; ) {
     const range = { from: start, end: log.filesEnd, fileSize: log.fileSize, closingBlankCounts: true }
     const scan = scanRecords(log, range, (bytes, at, fields) => take(bytes, at, fields, true))
     let step = scan.next()
-    for (; step.done !== true && left > 0; step = scan.next()) {
-      yield { lines }
-      lines = ''
-    }
+    for (; step.done !== true && left > 0; step = scan.next()) yield taken()
+    yield taken()
     if (step.done !== true) return
     const { validUpTo, reason } = step.value
     const record = inspectRecord(log, validUpTo)
     if (record.kind !== 'message') return yield { lines, ...endRemark(log, validUpTo, reason) }
     take(record.bytes, 0, record.fields, record.isSound)
-    yield { lines }
-    lines = ''
     start = validUpTo + record.fields.size
   }
+  yield taken()
 }
 
 /** Zeros and full files are how a log ends; anything else is worth a word. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { ConfigError, StoreError } from '../base/errors.ts'
 import type { FileSystem } from '../platform/file-system.ts'
-import { bodyIsSound, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
-import { type RecordVisitor, type ScanSource, scanRecords } from './commit-log-recovery.ts'
+import { BLANK_SIZE, bodyIsSound, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
+import { NO_ROOM_FOR_BLANK, type RecordVisitor, type ScanSource, scanRecords } from './commit-log-recovery.ts'
 import { MappedFileQueue } from './mapped-file-queue.ts'
 
 /** Bytes looked at once when searching behind a bad record. */
@@ -150,11 +150,12 @@ export function inspectRecord(log: StoredLog, offset: number): StoredRecord {
   let bytes = Buffer.allocUnsafe(Math.min(HEAD_SIZE, room))
   let kind = fields.parse(bytes, 0, log.readSync(bytes, offset), offset)
   if (kind === 'incomplete') {
-    if (fields.size > room) return { kind: 'bad', reason: 'a record that crosses the end of its file' }
+    if (fields.size > room) return { kind: 'bad', reason: NO_ROOM_FOR_BLANK }
     if (fields.size > RECORD_SIZE_MAX) return { kind: 'bad', reason: 'a record larger than any can be' }
     bytes = Buffer.allocUnsafe(fields.size)
     kind = fields.parse(bytes, 0, log.readSync(bytes, offset), offset)
   }
+  if (kind === 'message' && fields.size + BLANK_SIZE > room) return { kind: 'bad', reason: NO_ROOM_FOR_BLANK }
   if (kind === 'message') return { kind, bytes, fields, isSound: bodyIsSound(bytes, 0, fields) }
   if (kind === 'blank' && fields.size === room) return { kind, size: room }
   const reason = kind === 'blank' ? 'a blank that does not reach the end of its file' : fields.reason
@@ -219,6 +220,7 @@ export function* verifyLog(log: StoredLog, visit: RecordVisitor = () => {}): Gen
     if (offset !== suspect) {
       suspect = offset
       from = offset
+      yield offset
       continue
     }
     damageCount++

@@ -14,4 +14,5 @@ export const bench: Bench = async (report) => {
   report({ bench: 'sync-64/master-cpu', settings, runs: results.map(({ masterCpuUs }) => masterCpuUs), unit })
   report({ bench: 'sync-64/slave-cpu', settings, runs: results.map(({ slaveCpuUs }) => slaveCpuUs), unit })
   report({ bench: 'sync-64/generator-cpu', settings, runs: results.map(({ cpuUsPerMessage }) => cpuUsPerMessage), unit })
+  report({ bench: 'sync-64/other-work', settings, runs: results.map(({ otherCores }) => otherCores), unit: 'cores' })
 }

@@ -4,12 +4,11 @@ import type { MessageStore } from '../../store/message-store.ts'
 import type { PutResult, PutStatus } from '../../store/put-result.ts'
 import { parseSendMessageRequestHeader, type SendMessageRequestHeader } from '../../wire/headers/send-message-request-header.ts'
 import { encodeSendMessageResponseHeader } from '../../wire/headers/send-message-response-header.ts'
-import { PROPERTY_WAIT } from '../../wire/message-properties.ts'
 import { MULTI_TAGS_FLAG, TRANSACTION_MASK, TRANSACTION_PREPARED } from '../../wire/message-sys-flag.ts'
 import { createResponse, type RemotingCommand } from '../../wire/remoting-command.ts'
 import { ResponseCode } from '../../wire/response-code.ts'
 import { encodeHost, offsetMessageId } from '../../wire/socket-host.ts'
-import { propertyValue, StoredProperties } from '../stored-properties.ts'
+import { anyPropertyOf, type CompleteProperties, propertyValue, StoredProperties } from '../stored-properties.ts'
 import { PERM_WRITE } from '../topic-config.ts'
 import type { Topic, TopicConfigManager } from '../topic-config-manager.ts'
 import { DEAD_LETTER_PREFIX, mayBeSentTo, RETRY_PREFIX, topicNameProblem } from '../topic-names.ts'
@@ -18,18 +17,26 @@ import { DEAD_LETTER_PREFIX, mayBeSentTo, RETRY_PREFIX, topicNameProblem } from 
 const RETRY_TIMES_MAX = 16
 /** Clients from V3_4_9 on say themselves how often a message may be retried. */
 const VERSION_WITH_RETRY_LIMIT = 121
+/** A queueId for which the broker picks one. */
+const ANY_QUEUE = -1
+/** Hex digits of the offset that ends a message id. */
+const OFFSET_DIGITS = 16
 /** topicSysFlag of a topic of a unitized application (TopicSysFlag.buildSysFlag). */
 const UNIT_FLAG = 1
 const UNIT_RETRY_FLAG = 2
 
 /** Properties that ask for more than storing a message; a broker that ignored them would deliver too early. */
 const DELAY_PROPERTIES = ['DELAY', 'TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_MS']
+const TRANSACTION_PROPERTY = 'TRAN_MSG'
+const ASKS_FOR_MORE = anyPropertyOf([TRANSACTION_PROPERTY, ...DELAY_PROPERTIES])
 
 export interface SendMessageOptions {
   readonly brokerPermission: number
   readonly regionId: string
   readonly traceOn: boolean
   readonly brokerClusterName: string
+  /** In bytes; the store keeps to it, here it is only told. */
+  readonly maxMessageSize: number
   /** What messages ids and STOREHOST say. */
   readonly storeHost: { readonly host: string; readonly port: number }
 }
@@ -64,7 +71,7 @@ const ANSWERS: Readonly<
   MESSAGE_ILLEGAL: {
     code: ResponseCode.MESSAGE_ILLEGAL,
     isStored: false,
-    remark: 'not stored: the message is larger than maxMessageSize or a log file',
+    remark: 'not stored: the message is larger than maxMessageSize or than a file of the commit log',
   },
   PROPERTIES_SIZE_EXCEEDED: {
     code: ResponseCode.MESSAGE_ILLEGAL,
@@ -91,6 +98,8 @@ export class SendMessageProcessor {
   readonly #options: SendMessageOptions
   readonly #properties: StoredProperties
   readonly #storeHost: Buffer
+  /** What every message id of this broker begins with. */
+  readonly #messageIdStart: string
   readonly #bornHosts = new WeakMap<Peer, Buffer>()
 
   constructor(
@@ -106,23 +115,23 @@ export class SendMessageProcessor {
     this.#options = options
     this.#properties = new StoredProperties({ ...options, clusterName: options.brokerClusterName }, makeUniqueKey)
     this.#storeHost = encodeHost(options.storeHost.host, options.storeHost.port)
+    this.#messageIdStart = offsetMessageId(this.#storeHost, 0).slice(0, -OFFSET_DIGITS)
   }
 
   readonly process: Processor = (request, peer, reply) => {
+    if (this.#store.isSlave) return refuse(request, reply, SLAVE_REFUSAL) // whatever the request says (5.x rejects before it reads it)
     const header = parseSendMessageRequestHeader(request)
-    const isSlave = this.#store.isSlave
-    const refusal = isSlave ? SLAVE_REFUSAL : this.#refusalOf(header)
+    const refusal = this.#refusalOf(header)
     if (refusal !== null) return refuse(request, reply, refusal)
     const topic = this.#topicOf(header)
     if (topic === undefined) return refuse(request, reply, topicUnknown(header.topic, peer))
-    const { readQueueNums, writeQueueNums, topicName } = topic.config
-    if (header.queueId >= Math.max(readQueueNums, writeQueueNums)) {
-      const remark = `request queueId[${header.queueId}] is illegal, ${topicName} has ${writeQueueNums} write and ${readQueueNums} read queues`
-      return refuse(request, reply, { code: ResponseCode.INVALID_PARAMETER, remark })
-    }
-    const unsupported = unsupportedFeature(header)
+    const queueProblem = queueProblemOf(topic, header.queueId)
+    if (queueProblem !== null) return refuse(request, reply, queueProblem)
+    const isDeadLetter = isRetriedTooOften(request, header)
+    const unsupported = unsupportedFeature(header, isDeadLetter)
     if (unsupported !== null) return refuse(request, reply, unsupported)
-    this.#put(request, header, this.#divertDeadLetter(request, header) ?? topic, peer, reply)
+    if (isDeadLetter) this.#putDeadLetter(request, header, peer, reply)
+    else this.#put(request, header, topic, this.#properties.complete(header.properties), peer, reply)
   }
 
   /** The checks that need nothing but the header (AbstractSendMessageProcessor.msgCheck). */
@@ -153,18 +162,21 @@ export class SendMessageProcessor {
   }
 
   /** A message that was retried too often goes to the dead letters of its group (SendMessageProcessor.handleRetryAndDLQ). */
-  #divertDeadLetter(request: RemotingCommand, header: SendMessageRequestHeader): Topic | null {
-    if (!header.topic.startsWith(RETRY_PREFIX)) return null
-    const ownLimit = request.version >= VERSION_WITH_RETRY_LIMIT ? header.maxReconsumeTimes : null
-    if (header.reconsumeTimes <= (ownLimit ?? RETRY_TIMES_MAX)) return null
-    return this.#topics.createOnSendBack(DEAD_LETTER_PREFIX + header.topic.slice(RETRY_PREFIX.length), 1, 0)
+  #putDeadLetter(request: RemotingCommand, header: SendMessageRequestHeader, peer: Peer, reply: Reply): void {
+    const topic = this.#topics.createOnSendBack(DEAD_LETTER_PREFIX + header.topic.slice(RETRY_PREFIX.length), 1, 0)
+    const properties = this.#properties.completeDeadLetter(header.properties)
+    this.#put(request, { ...header, queueId: ANY_QUEUE }, topic, properties, peer, reply)
   }
 
-  #put(request: RemotingCommand, header: SendMessageRequestHeader, topic: Topic, peer: Peer, reply: Reply): void {
-    const { config, nameBytes } = topic
-    const isDiverted = config.topicName !== header.topic
-    const queueId = isDiverted || header.queueId < 0 ? Math.floor(this.#random.next() * config.writeQueueNums) : header.queueId
-    const { text, uniqueKey } = this.#properties.complete(header.properties)
+  #put(
+    request: RemotingCommand,
+    header: SendMessageRequestHeader,
+    { config, nameBytes }: Topic,
+    { text, uniqueKey, waits }: CompleteProperties,
+    peer: Peer,
+    reply: Reply,
+  ): void {
+    const queueId = header.queueId < 0 ? Math.floor(this.#random.next() * config.writeQueueNums) : header.queueId
     const draft = {
       topic: config.topicName,
       topicBytes: nameBytes,
@@ -179,24 +191,27 @@ export class SendMessageProcessor {
       body: request.body,
       properties: Buffer.from(text),
     }
-    const waits = propertyValue(header.properties, PROPERTY_WAIT) !== 'false' // A19
     this.#store.put(draft, waits, (result) => this.#answer(request, queueId, uniqueKey, result, reply))
   }
 
   #answer(request: RemotingCommand, queueId: number, uniqueKey: string, result: PutResult, reply: Reply): void {
     const { code, isStored, remark } = ANSWERS[result.status]
-    if (!isStored)
-      return reply(
-        createResponse(request, code, this.#store.readOnlyReason === null ? remark : `${remark}: ${this.#store.readOnlyReason}`),
-      )
+    if (!isStored) return reply(createResponse(request, code, `${remark}${this.#detailsOf(request, result.status)}`))
     const { regionId, traceOn } = this.#options
-    const msgId = offsetMessageId(this.#storeHost, result.physicOffset)
+    const msgId = this.#messageIdStart + result.physicOffset.toString(16).toUpperCase().padStart(OFFSET_DIGITS, '0')
     const header = encodeSendMessageResponseHeader(
       { msgId, queueId, queueOffset: result.queueOffset, transactionId: uniqueKey },
       regionId,
       traceOn,
     )
     reply(createResponse(request, code, remark, header))
+  }
+
+  /** What the person who reads the refusal needs besides. */
+  #detailsOf(request: RemotingCommand, status: PutStatus): string {
+    if (status === 'MESSAGE_ILLEGAL')
+      return ` (body ${request.body.length} bytes, maxMessageSize ${this.#options.maxMessageSize})`
+    return this.#store.readOnlyReason === null ? '' : `: ${this.#store.readOnlyReason}`
   }
 
   #bornHostOf(peer: Peer): Buffer {
@@ -223,14 +238,36 @@ function topicUnknown(topic: string, peer: Peer): Refusal {
   }
 }
 
+/** Negative numbers ask for any write queue, and the topic has to have one. */
+function queueProblemOf({ config: { topicName, readQueueNums, writeQueueNums } }: Topic, queueId: number): Refusal | null {
+  if (queueId < 0 ? writeQueueNums > 0 : queueId < Math.max(readQueueNums, writeQueueNums)) return null
+  const remark = `request queueId[${queueId}] is illegal, ${topicName} has ${writeQueueNums} write and ${readQueueNums} read queues`
+  return { code: ResponseCode.INVALID_PARAMETER, remark }
+}
+
+function isRetriedTooOften(request: RemotingCommand, header: SendMessageRequestHeader): boolean {
+  if (!header.topic.startsWith(RETRY_PREFIX)) return false
+  const ownLimit = request.version >= VERSION_WITH_RETRY_LIMIT ? header.maxReconsumeTimes : null
+  return header.reconsumeTimes > (ownLimit ?? RETRY_TIMES_MAX)
+}
+
 /** What this broker cannot do yet it refuses: a delayed message stored as an ordinary one would be delivered at once. */
-function unsupportedFeature(header: SendMessageRequestHeader): Refusal | null {
-  if ((header.sysFlag & TRANSACTION_MASK) === TRANSACTION_PREPARED || propertyValue(header.properties, 'TRAN_MSG') === 'true') {
+function unsupportedFeature({ sysFlag, batch, properties }: SendMessageRequestHeader, isDeadLetter: boolean): Refusal | null {
+  const asksForMore = ASKS_FOR_MORE.test(properties)
+  if (
+    (sysFlag & TRANSACTION_MASK) === TRANSACTION_PREPARED ||
+    (asksForMore && propertyValue(properties, TRANSACTION_PROPERTY)?.toLowerCase() === 'true')
+  ) {
     return { code: ResponseCode.NO_PERMISSION, remark: 'this broker does not take transactional messages yet' }
   }
-  const delay = DELAY_PROPERTIES.find((name) => !['0', null].includes(propertyValue(header.properties, name)))
-  if (delay !== undefined) {
-    return { code: ResponseCode.MESSAGE_ILLEGAL, remark: `this broker does not take delayed messages yet (property ${delay})` }
-  }
-  return null
+  if (batch) return { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'this broker does not take batches yet' }
+  if (!asksForMore || isDeadLetter) return null
+  const delay = DELAY_PROPERTIES.find((name) => asksForDelay(propertyValue(properties, name)))
+  if (delay === undefined) return null
+  return { code: ResponseCode.MESSAGE_ILLEGAL, remark: `this broker does not take delayed messages yet (property ${delay})` }
+}
+
+/** 0 and less is no delay: dead letters carry DELAY −1, and are sent again with all their properties. */
+function asksForDelay(value: string | null): boolean {
+  return value !== null && !(Number(value) <= 0)
 }

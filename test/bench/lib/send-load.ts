@@ -1,3 +1,4 @@
+import { cpus } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BrokerProcess, withPair } from './broker-process.ts'
 import { runJob } from './child-job.ts'
@@ -25,6 +26,8 @@ export const LOAD_SETTINGS = {
 export interface PairLoadResult extends LoadResult {
   readonly masterCpuUs: number
   readonly slaveCpuUs: number
+  /** Cores that other work on this machine took meanwhile: the more, the less the rate says. */
+  readonly otherCores: number
 }
 
 /** Loads a new pair with empty stores, several times over. */
@@ -39,20 +42,31 @@ export async function loadPairs(inFlight: number): Promise<PairLoadResult[]> {
 async function loadPair(master: BrokerProcess, slave: BrokerProcess, inFlight: number): Promise<PairLoadResult> {
   const order = { listen: master.listen, inFlight, bodySize: BODY_SIZE, warmUpMs: WARM_UP_MS, measureMs: MEASURE_MS }
   const module = new URL('./load-generator.ts', import.meta.url)
-  const [load, masterCores, slaveCores] = await Promise.all([
+  const [load, masterCores, slaveCores, machineCores] = await Promise.all([
     runJob<LoadOrder, LoadResult>(module, order),
-    coresUnderLoad(master),
-    coresUnderLoad(slave),
+    coresUnderLoad(() => master.cpuMs()),
+    coresUnderLoad(() => slave.cpuMs()),
+    coresUnderLoad(machineCpuMs),
   ])
   const cpuUs = (cores: number): number => (cores * 1e6) / load.messagesPerSecond
-  return { ...load, masterCpuUs: cpuUs(masterCores), slaveCpuUs: cpuUs(slaveCores) }
+  const loadCores = (load.cpuUsPerMessage * load.messagesPerSecond) / 1e6
+  return {
+    ...load,
+    masterCpuUs: cpuUs(masterCores),
+    slaveCpuUs: cpuUs(slaveCores),
+    otherCores: machineCores - masterCores - slaveCores - loadCores,
+  }
 }
 
 /** Processor time per time, in the middle of what is measured: the generator starts a little later than this does. */
-async function coresUnderLoad(broker: BrokerProcess): Promise<number> {
+async function coresUnderLoad(cpuMs: () => number): Promise<number> {
   await sleep(WARM_UP_MS + MEASURE_MS / 5)
   const startedMs = performance.now()
-  const cpuBeforeMs = broker.cpuMs()
+  const cpuBeforeMs = cpuMs()
   await sleep((MEASURE_MS * 3) / 5)
-  return (broker.cpuMs() - cpuBeforeMs) / (performance.now() - startedMs)
+  return (cpuMs() - cpuBeforeMs) / (performance.now() - startedMs)
+}
+
+function machineCpuMs(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0)
 }

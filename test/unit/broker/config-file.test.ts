@@ -65,33 +65,40 @@ describe('replacing a file of the config folder', () => {
     expect(steps.at(-1)).toBe('syncDirectory /store/config')
   })
 
-  test.each(STEPS)('D07: with $operation no. $index failing the old or the new content is there, never none', ({ operation, index }) => {
-    for (const shortBytes of [0, 5]) {
-      const disk = diskWithOld()
-      let seen = 0
-      // Faults are taken in the order of the calls: let `index` calls pass by failing only from there on.
-      const note = disk.note.bind(disk)
-      disk.note = (call) => {
-        if (call.operation === operation && seen++ === index) disk.failNext(operation, 'ENOSPC', { shortBytes, times: Number.POSITIVE_INFINITY })
-        return note(call)
+  test.each(STEPS)(
+    'D07: with $operation no. $index failing the old or the new content is there, never none',
+    ({ operation, index }) => {
+      for (const shortBytes of [0, 5]) {
+        const disk = diskWithOld()
+        let seen = 0
+        // Faults are taken in the order of the calls: let `index` calls pass by failing only from there on.
+        const note = disk.note.bind(disk)
+        disk.note = (call) => {
+          if (call.operation === operation && seen++ === index)
+            disk.failNext(operation, 'ENOSPC', { shortBytes, times: Number.POSITIVE_INFINITY })
+          return note(call)
+        }
+        expect(() => replaceConfigFile(disk, PATH, NEW)).toThrow('ENOSPC')
+        expect([OLD, NEW]).toContain(textOf(disk, PATH))
+        expect([JSON.parse(OLD), JSON.parse(NEW)]).toContainEqual(loadConfigFile(disk, PATH))
+        disk.clearFaults()
+        disk.note = note
+        replaceConfigFile(disk, PATH, NEW)
+        expect(textOf(disk, PATH)).toBe(NEW)
       }
-      expect(() => replaceConfigFile(disk, PATH, NEW)).toThrow('ENOSPC')
-      expect([OLD, NEW]).toContain(textOf(disk, PATH))
-      expect([JSON.parse(OLD), JSON.parse(NEW)]).toContainEqual(loadConfigFile(disk, PATH))
-      disk.clearFaults()
-      disk.note = note
-      replaceConfigFile(disk, PATH, NEW)
-      expect(textOf(disk, PATH)).toBe(NEW)
-    }
-  })
+    },
+  )
 
-  test.each(['', '   \n', '{"state":"o', '\0\0\0\0', 'null'])('D07: a damaged file (%j) never takes the place of a good .bak', (damaged) => {
-    const disk = diskWithOld()
-    write(disk, PATH, damaged)
-    disk.failNext('rename', 'EIO', { pathEndsWith: 'topics.json.tmp' })
-    expect(() => replaceConfigFile(disk, PATH, NEW)).toThrow('EIO')
-    expect(loadConfigFile(disk, PATH)).toEqual(JSON.parse(OLDEST))
-  })
+  test.each(['', '   \n', '{"state":"o', '\0\0\0\0', 'null'])(
+    'D07: a damaged file (%j) never takes the place of a good .bak',
+    (damaged) => {
+      const disk = diskWithOld()
+      write(disk, PATH, damaged)
+      disk.failNext('rename', 'EIO', { pathEndsWith: 'topics.json.tmp' })
+      expect(() => replaceConfigFile(disk, PATH, NEW)).toThrow('EIO')
+      expect(loadConfigFile(disk, PATH)).toEqual(JSON.parse(OLDEST))
+    },
+  )
 })
 
 describe('loading a file of the config folder', () => {

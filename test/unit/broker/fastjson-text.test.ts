@@ -25,7 +25,9 @@ describe('JSON as fastjson writes it into files', () => {
   test('members are sorted as Java sorts strings, at every depth', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.integer()), (members) => {
-        const names = [...fastjsonText({ inner: members }).matchAll(/^\t\t(".*"):-?\d+,?$/gm)].map(([, name]) => JSON.parse(name ?? ''))
+        const names = [...fastjsonText({ inner: members }).matchAll(/^\t\t(".*"):-?\d+,?$/gm)].map(([, name]) =>
+          JSON.parse(name ?? ''),
+        )
         expect(names).toEqual(Object.keys(members).sort())
       }),
     )

@@ -134,13 +134,21 @@ export const STORE_OPTIONS: MessageStoreOptions = {
   },
 }
 
+/** Its wall stands still, so the same messages make the same bytes. */
+const STANDING_CLOCK: Clock = { ...nodeClock, wallMs: () => 1_700_000_000_000 }
+
 /** A store on a disk in memory, running. */
-export async function memoryStore(options: Partial<MessageStoreOptions> = {}, clock: Clock = nodeClock): Promise<MessageStore> {
+export async function memoryStore(options: Partial<MessageStoreOptions> = {}, clock: Clock = STANDING_CLOCK): Promise<MessageStore> {
   const platform = { ...nodePlatform(), clock, fileSystem: new MemoryFileSystem() }
-  const store = new MessageStore(platform, silentLogger, { ...STORE_OPTIONS, ...options }, {
-    acquire: async () => () => {},
-    owner: { pid: 1, startedAt: 'now' },
-  })
+  const store = new MessageStore(
+    platform,
+    silentLogger,
+    { ...STORE_OPTIONS, ...options },
+    {
+      acquire: async () => () => {},
+      owner: { pid: 1, startedAt: 'now' },
+    },
+  )
   await store.start()
   onTestFinished(() => store.stop())
   return store

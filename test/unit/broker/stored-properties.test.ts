@@ -16,12 +16,27 @@ function pairsOf(text: string): Record<string, string> {
 }
 
 /** Names that mean something, names that end like them, and separators where none should be. */
-const NAMES = ['UNIQ_KEY', 'WAIT', 'POP_CK', 'MSG_REGION', 'TRACE_ON', 'CLUSTER', 'DELAY', 'TAGS', 'XWAIT', 'MY_UNIQ_KEY', 'WAI', '']
+const NAMES = [
+  'UNIQ_KEY',
+  'WAIT',
+  'POP_CK',
+  'MSG_REGION',
+  'TRACE_ON',
+  'CLUSTER',
+  'DELAY',
+  'TAGS',
+  'XWAIT',
+  'MY_UNIQ_KEY',
+  'WAI',
+  '',
+]
 const VALUES = ['true', 'false', 'False', '', 'v', 'WAIT', 'a b', 'ü€😀', 'UNIQ_KEY\u0001x', '\u0001']
 const pair = fc
   .tuple(fc.constantFrom(...NAMES), fc.constantFrom(...VALUES), fc.constantFrom('\u0001', '\u0001', '\u0001', ''))
   .map(([name, value, separator]) => name + separator + value)
-const text = fc.tuple(fc.array(pair, { maxLength: 8 }), fc.boolean()).map(([pairs, ends]) => pairs.join('\u0002') + (ends ? '\u0002' : ''))
+const text = fc
+  .tuple(fc.array(pair, { maxLength: 8 }), fc.boolean())
+  .map(([pairs, ends]) => pairs.join('\u0002') + (ends ? '\u0002' : ''))
 
 describe('what is stored with a message', () => {
   test("the broker's own are put behind the producer's, which stay as they came", () => {
@@ -35,7 +50,11 @@ describe('what is stored with a message', () => {
 
   test('none at all: a UNIQ_KEY is made, each time another', () => {
     const properties = setUp()
-    expect(properties.complete('')).toEqual({ text: propertiesText({ UNIQ_KEY: 'KEY1', ...OWN }), uniqueKey: 'KEY1', waits: true })
+    expect(properties.complete('')).toEqual({
+      text: propertiesText({ UNIQ_KEY: 'KEY1', ...OWN }),
+      uniqueKey: 'KEY1',
+      waits: true,
+    })
     expect(properties.complete('').uniqueKey).toBe('KEY2')
   })
 

@@ -80,9 +80,13 @@ describe('topics.json', () => {
     const { topics, disk } = setUp({}, diskWith(STOCK_FILE))
     topics.createOnSendBack('%RETRY%g', 1, 0)
     const text = disk.readFileSync(PATH)?.toString() ?? ''
-    const member = (name: string) => text.slice(text.indexOf(`\t\t"${name}":{`), text.indexOf('\n\t\t}', text.indexOf(`\t\t"${name}":{`)))
+    const member = (name: string) =>
+      text.slice(text.indexOf(`\t\t"${name}":{`), text.indexOf('\n\t\t}', text.indexOf(`\t\t"${name}":{`)))
     const stockMember = (name: string) =>
-      STOCK_FILE.slice(STOCK_FILE.indexOf(`\t\t"${name}":{`), STOCK_FILE.indexOf('\n\t\t}', STOCK_FILE.indexOf(`\t\t"${name}":{`)))
+      STOCK_FILE.slice(
+        STOCK_FILE.indexOf(`\t\t"${name}":{`),
+        STOCK_FILE.indexOf('\n\t\t}', STOCK_FILE.indexOf(`\t\t"${name}":{`)),
+      )
     expect(member('Orders')).toBe(stockMember('Orders'))
     expect(member('Orders')).toContain('"future.key":"kept"')
     expect(member('Orders')).toContain('zoneOfALaterVersion')
