@@ -1,5 +1,7 @@
-import type { MqError } from '../base/errors.ts'
+import { assert } from '../base/assert.ts'
+import { type MqError, RemotingError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
+import { RateLimitedLog } from '../base/rate-limited-log.ts'
 import type { Service } from '../base/service.ts'
 import { BROKER_CONFIG_TABLE, type BrokerConfig } from '../config/config-table.ts'
 import { formatHostPort } from '../config/host-port.ts'
@@ -58,6 +60,9 @@ export class BrokerController implements Service {
   readonly #processors: ProcessorTable
   readonly #lagLog: SlaveLagLog
   readonly #servers: RemotingServer[] = []
+  #addresses: BrokerAddresses | null = null
+  #starting: Promise<void> = Promise.resolve()
+  #stopping: Promise<void> | null = null
 
   constructor(platform: Platform, logger: Logger, config: BrokerConfig, hooks: BrokerHooks) {
     this.#platform = platform
@@ -79,24 +84,31 @@ export class BrokerController implements Service {
     this.#lagLog = new SlaveLagLog(platform.clock, haLogger, this.#haService)
   }
 
-  /** Only while it runs. */
+  /** Known once it has started. */
   get addresses(): BrokerAddresses {
-    const [main, fast] = this.#servers as [RemotingServer, RemotingServer]
-    return { listen: main.address, haListen: this.#haService.address, fastListen: fast.address }
+    assert(this.#addresses !== null, 'the broker has not started')
+    return this.#addresses
   }
 
   /**
    * Resolves when clients and slaves are served. Rejects with what stands in the way; then everything that had started is stopped again.
    * @throws StoreError, HaError HA_PORT_IN_USE, RemotingError REMOTING_PORT_IN_USE
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#starting = this.#start()
+    return this.#starting
+  }
+
+  async #start(): Promise<void> {
     try {
       await this.#store.start()
       this.#topics.load()
       await this.#haService.start()
       await this.#listen()
     } catch (error) {
-      await this.stop()
+      await this.#stop().catch((stopError: unknown) =>
+        this.#logger.error({ err: stopError }, 'what had started could not be stopped in order'),
+      )
       throw error
     }
     this.#lagLog.start()
@@ -117,37 +129,58 @@ export class BrokerController implements Service {
     )
   }
 
-  /** Refuses new sends, answers those in flight, lets the slaves take the rest, flushes, gives everything back. Safe to call twice. */
-  async stop(): Promise<void> {
+  /**
+   * Refuses new sends, answers those in flight, lets the slaves take the rest, flushes, gives everything back. Safe to call twice. A start
+   * that is half-way comes to its end first, or it would go on behind the stop.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#starting.then(
+      () => this.#stop(),
+      () => {}, // a start that fails has given everything back
+    )
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
     this.#lagLog.stop()
     await this.#store.quiesce()
     await Promise.all(this.#servers.map((server) => server.stop()))
     await this.#haService.drain(DRAIN_TIMEOUT_MS)
-    await this.#join?.close()
     await this.#haService.stop()
+    await this.#join?.close() // behind the one who asks through it, or that would only try again
     await this.#store.stop()
   }
 
   async #listen(): Promise<void> {
     const { bindAddress, listenPort } = this.#config
-    const main = await this.#serve({ host: bindAddress, port: listenPort })
-    await this.#serve({ host: bindAddress, port: Math.max(0, listenPort - FAST_PORT_DISTANCE) })
-    // Registered last, because messages carry the real port; no client knows it before.
-    this.#registerProcessors(main.address.port)
+    const main = await this.#serve({ host: bindAddress, port: listenPort }, 'the port')
+    // Messages carry the real port, so not before; and before the loop turns, when the first connection is taken.
+    this.#registerProcessors(main.address)
+    const fastPort = Math.max(0, listenPort - FAST_PORT_DISTANCE)
+    const fast = await this.#serve({ host: bindAddress, port: fastPort }, "the fast port, two below the broker's,")
+    this.#addresses = { listen: main.address, haListen: this.#haService.address, fastListen: fast.address }
   }
 
-  async #serve(address: Address): Promise<RemotingServer> {
+  /** @param what for the message where somebody has the port */
+  async #serve(address: Address, what: string): Promise<RemotingServer> {
     const { network, clock } = this.#platform
     const log = this.#logger.child({ part: 'remoting' })
     const server = new RemotingServer({ address, processors: this.#processors, network, clock, log })
-    await server.start()
+    try {
+      await server.start()
+    } catch (error) {
+      if (!(error instanceof RemotingError)) throw error
+      const problem = `${what} ${formatHostPort(address)} is in use: stop who has it, or choose another with --listen`
+      throw new RemotingError(error.code, problem, error.details, error)
+    }
     this.#servers.push(server)
     return server
   }
 
-  #registerProcessors(port: number): void {
+  #registerProcessors(listen: Address): void {
     const { clock, random } = this.#platform
     const { brokerIP1, brokerRole } = this.#config
+    const { port } = listen
     const keys = new UniqueKeyMaker({
       host: encodeHost(brokerIP1, port),
       pid: this.#hooks.process.pid,
@@ -163,7 +196,12 @@ export class BrokerController implements Service {
     this.#processors.register(RequestCode.SEND_MESSAGE_V2, send.process)
     this.#processors.register(
       RequestCode.GET_BROKER_CONFIG,
-      brokerConfigProcessor(() => this.#configTexts(), dataVersion, this.#haService),
+      brokerConfigProcessor(
+        () => this.#configTexts(listen.port),
+        dataVersion,
+        this.#haService,
+        new RateLimitedLog(this.#logger, () => clock.monotonicMs()),
+      ),
     )
     this.#processors.register(RequestCode.GET_BROKER_RUNTIME_INFO, brokerRuntimeProcessor(runtime))
     this.#processors.register(RequestCode.VIEW_MESSAGE_BY_ID, viewMessageProcessor(this.#store.log))
@@ -174,9 +212,8 @@ export class BrokerController implements Service {
   }
 
   /** The configuration as texts, with the ports that are really open. */
-  #configTexts(): Record<string, string> {
-    const { listen, haListen } = this.addresses
-    const config = { ...this.#config, listenPort: listen.port, haListenPort: haListen.port }
+  #configTexts(listenPort: number): Record<string, string> {
+    const config = { ...this.#config, listenPort, haListenPort: this.#haService.address.port }
     return Object.fromEntries(BROKER_CONFIG_TABLE.map(({ name }) => [name, formatValue(config[name])]))
   }
 }

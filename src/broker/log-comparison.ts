@@ -1,7 +1,7 @@
 import { HaError } from '../base/errors.ts'
 import type { CommitLog } from '../store/commit-log.ts'
 import type { FoundRecord } from '../store/commit-log-recovery.ts'
-import { BLANK_SIZE, encodeBlank, RECORD_SIZE_MAX } from '../wire/message-record.ts'
+import { BLANK_SIZE, encodeBlank } from '../wire/message-record.ts'
 
 /** The master as the comparison needs it. */
 export interface MasterLog {
@@ -9,42 +9,39 @@ export interface MasterLog {
   logRange(): Promise<{ readonly minOffset: number; readonly maxOffset: number }>
 }
 
-/** What a slave knows of its own log's end. */
-export interface OwnEnd {
-  /** The last whole record, null where there is none. */
-  readonly lastRecord: FoundRecord | null
-  /** The record boundary behind which at most a part of a record stands. */
-  readonly boundary: number
-}
-
 /**
- * Makes sure that this log is a beginning of the master's, by the last whole record of ours and the bytes of a partial one behind it
- * (DESIGN §4, Joining). Wrong bytes would be appended in the middle of another message otherwise (C03–C05), and nothing on the HA port tells.
+ * Makes sure that this log is a beginning of the master's, by the last whole record of ours and every byte behind it: the part of a record, or
+ * the blank that ends a file (DESIGN §4, Joining). Wrong bytes would be appended in the middle of another message otherwise (C03–C05), and
+ * nothing on the HA port tells.
+ * @param lastRecord the last whole record of ours, null where there is none
  * @throws HaError HA_DIVERGED, saying where and what to do
  */
-export async function compareWithMaster(log: CommitLog, { lastRecord, boundary }: OwnEnd, master: MasterLog): Promise<void> {
-  if (lastRecord !== null) {
-    const own = log.readRecord(lastRecord.offset)
-    const theirs = await master.record(lastRecord.offset)
-    if (own === null || theirs === null || !own.equals(theirs)) throw await diverged(log, master, lastRecord.offset)
+export async function compareWithMaster(log: CommitLog, lastRecord: FoundRecord | null, master: MasterLog): Promise<void> {
+  let at = lastRecord?.offset ?? log.minOffset
+  if (at >= log.maxOffset) return
+  const { maxOffset: masterEnd } = await master.logRange() // before the records: it must not speak of what came after them
+  while (at < log.maxOffset) {
+    const theirs = await master.record(at)
+    const next = theirs === null ? endOfSameBlank(log, at, masterEnd) : endOfSameBytes(log, at, theirs)
+    if (next === null) throw await diverged(log, master, at)
+    at = next
   }
-  const partialSize = log.maxOffset - boundary
-  if (partialSize <= 0) return
-  if (partialSize > RECORD_SIZE_MAX) throw await diverged(log, master, boundary)
-  const partial = Buffer.alloc(partialSize)
-  log.readSync(partial, boundary)
-  if (isBlankPart(log, boundary, partial)) return
-  const next = await master.record(boundary)
-  if (next === null || next.length < partialSize || !next.subarray(0, partialSize).equals(partial))
-    throw await diverged(log, master, boundary)
 }
 
-/** Whether the bytes begin the blank that ends a file; a master gives no record for one. */
-function isBlankPart(log: CommitLog, offset: number, partial: Buffer): boolean {
+/** Where our log goes on behind `theirs`, if ours are the same bytes as far as we have them. */
+function endOfSameBytes(log: CommitLog, at: number, theirs: Buffer): number | null {
+  const own = Buffer.alloc(Math.min(theirs.length, log.maxOffset - at))
+  log.readSync(own, at)
+  return own.length > 0 && own.equals(theirs.subarray(0, own.length)) ? at + own.length : null
+}
+
+/** The same where the master has no record but goes on: there is a blank, if we have one. */
+function endOfSameBlank(log: CommitLog, at: number, masterEnd: number): number | null {
+  const fileEnd = log.nextFileStart(at)
+  const end = Math.min(fileEnd, log.maxOffset)
   const blank = Buffer.alloc(BLANK_SIZE)
-  encodeBlank(blank, 0, log.nextFileStart(offset) - offset)
-  const size = Math.min(BLANK_SIZE, partial.length)
-  return blank.subarray(0, size).equals(partial.subarray(0, size))
+  encodeBlank(blank, 0, fileEnd - at)
+  return masterEnd < end || endOfSameBytes(log, at, blank) === null ? null : end
 }
 
 async function diverged(log: CommitLog, master: MasterLog, offset: number): Promise<HaError> {
@@ -53,7 +50,7 @@ async function diverged(log: CommitLog, master: MasterLog, offset: number): Prom
   const where = `this slave's log ends at ${end}, the master's goes from ${range.minOffset} to ${range.maxOffset}`
   const details = { offset, slaveEnd: end, ...range }
   if (offset < range.minOffset) {
-    const advice = 'the master no longer has what comes next: start this slave with an empty store'
+    const advice = 'the master no longer has the last record of this slave: start the slave with an empty store'
     return new HaError('HA_DIVERGED', `the logs do not meet: ${where}; ${advice}`, details)
   }
   const what = end > range.maxOffset ? 'this slave is ahead of the master' : `the logs differ at offset ${offset}`

@@ -3,16 +3,15 @@ import type { Logger } from '../base/logger.ts'
 import type { Address } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import { RemotingClient } from '../remoting/remoting-client.ts'
+import { HARMLESS_BODY } from '../wire/harmless-body.ts'
 import { createRequest, type RemotingCommand } from '../wire/remoting-command.ts'
 import { RequestCode } from '../wire/request-code.ts'
 import { ResponseCode } from '../wire/response-code.ts'
 
 const CALL_TIMEOUT_MS = 3000
-/**
- * The body of every 26 of ours. Should the port be a HA port, a Java master takes these bytes for "no report yet"; any other frame it would
- * read as an offset and falsify an ack (seen on 5.3.3; DESIGN §4).
- */
-const HARMLESS_BODY = Buffer.alloc(16, 0xff)
+
+/** What brokers of all versions answer where they have no record; any other refusal says nothing about the log. */
+const NO_RECORD_REMARK = 'can not find message by the offset'
 
 /** What this slave says about itself. */
 export interface SlaveIntroduction {
@@ -50,18 +49,30 @@ export class MasterClient {
     )
   }
 
-  /** The master's record at `offset` as it lies in its log, or null where it has none there (33). */
+  /**
+   * The master's record at `offset` as it lies in its log, or null where it has none there (33).
+   * @throws HaError HA_MASTER_UNFIT where the master cannot tell, being busy for instance; RemotingError as RemotingClient.invoke
+   */
   async record(offset: number): Promise<Buffer | null> {
     const response = await this.#call(RequestCode.VIEW_MESSAGE_BY_ID, { offset: String(offset) })
-    return response.code === ResponseCode.SUCCESS ? response.body : null
+    if (response.code === ResponseCode.SUCCESS) return response.body
+    if (response.code === ResponseCode.SYSTEM_ERROR && response.remark?.startsWith(NO_RECORD_REMARK)) return null
+    throw this.#refused(response)
   }
 
-  /** Where the master's log begins and ends, as its runtime info tells (28). */
+  /**
+   * Where the master's log begins and ends, as its runtime info tells (28).
+   * @throws as `record`
+   */
   async logRange(): Promise<{ readonly minOffset: number; readonly maxOffset: number }> {
     const response = await this.#call(RequestCode.GET_BROKER_RUNTIME_INFO)
     if (response.code !== ResponseCode.SUCCESS) throw this.#refused(response)
     const { table } = JSON.parse(response.body.toString()) as { table: Record<string, string> }
-    return { minOffset: Number(table.commitLogMinOffset), maxOffset: Number(table.commitLogMaxOffset) }
+    const range = { minOffset: Number(table.commitLogMinOffset), maxOffset: Number(table.commitLogMaxOffset) }
+    if (!Number.isSafeInteger(range.minOffset) || !Number.isSafeInteger(range.maxOffset)) {
+      throw this.#unfit('does not tell where its log begins and ends', response.code)
+    }
+    return range
   }
 
   close(): Promise<void> {
@@ -73,11 +84,11 @@ export class MasterClient {
   }
 
   #refused(response: RemotingCommand): HaError {
+    return this.#unfit(`answers ${response.code}: ${response.remark?.trim() ?? 'no reason'}`, response.code)
+  }
+
+  #unfit(problem: string, code: number): HaError {
     const { host, port } = this.address
-    return new HaError(
-      'HA_MASTER_UNFIT',
-      `the master ${host}:${port} answers ${response.code}: ${response.remark ?? 'no reason'}`,
-      { code: response.code },
-    )
+    return new HaError('HA_MASTER_UNFIT', `the master ${host}:${port} ${problem}`, { code })
   }
 }

@@ -28,7 +28,8 @@ export class SlaveJoin implements MasterJoin {
   #isTriedAsHaPort = false
   /** This slave has followed this master before, so what does not fit now may fit again. */
   #hasFollowed = false
-  #hasWarned = false
+  #isClosed = false
+  readonly #warned = new Set<string>()
 
   constructor(platform: Platform, logger: Logger, store: MessageStore, options: SlaveJoinOptions) {
     this.#store = store
@@ -71,21 +72,23 @@ export class SlaveJoin implements MasterJoin {
     }
     this.#requireFit(await client.config({ haLocalPort: localPort, brokerId: this.#options.brokerId }))
     await this.#store.settle()
-    const { lastRecord, range } = this.#store
-    await compareWithMaster(this.#store.log, { lastRecord, boundary: range.dispatchedOffset }, client)
+    await compareWithMaster(this.#store.log, this.#store.lastRecord, client)
     this.#hasFollowed = true
   }
 
   /** Ends what is asked at the moment. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.#client?.close()
   }
 
-  /** A port that takes a connection and closes it, or says nothing, when a broker would have answered (a HA port does just that). */
+  /**
+   * A port that takes a connection and closes it, or says nothing, when a broker would have answered (a HA port does just that). Where the HA
+   * port was typed too, this one is no other, but a broker in trouble.
+   */
   #mayBeHaPort(error: MqError): boolean {
-    return (
-      !this.#isBroker && error instanceof RemotingError && (error.code === 'REMOTING_CLOSED' || error.code === 'REMOTING_TIMEOUT')
-    )
+    if (this.#isBroker || this.#isClosed || this.#options.haMasterAddress !== null) return false
+    return error instanceof RemotingError && (error.code === 'REMOTING_CLOSED' || error.code === 'REMOTING_TIMEOUT')
   }
 
   /**
@@ -107,8 +110,8 @@ export class SlaveJoin implements MasterJoin {
   }
 
   #problemWith(config: ReadonlyMap<string, string>): string | null {
-    const fileSize = Number(config.get('mappedFileSizeCommitLog'))
-    if (fileSize !== this.#store.log.fileSize) {
+    const fileSize = config.get('mappedFileSizeCommitLog') || 'not told'
+    if (Number(fileSize) !== this.#store.log.fileSize) {
       return `its mappedFileSizeCommitLog is ${fileSize}, here it is ${this.#store.log.fileSize}: set the same on both, before the store of the slave is made`
     }
     if (config.get('brokerRole') === 'SLAVE') return 'it is a SLAVE itself: say the address of its master'
@@ -124,8 +127,8 @@ export class SlaveJoin implements MasterJoin {
   }
 
   #warnOnce(warning: string, master?: Address): void {
-    if (this.#hasWarned) return
-    this.#hasWarned = true
+    if (this.#warned.has(warning)) return
+    this.#warned.add(warning)
     this.#logger.warn({ master, warning }, 'the link to the master is not as it should be')
   }
 }

@@ -50,7 +50,7 @@ async function startBroker(
   settings: BrokerSettings,
   options: StartOptions,
 ): Promise<RunningBroker> {
-  const commandLine = Object.entries({ brokerRole: role, ...settings })
+  const commandLine = Object.entries({ ...settings, brokerRole: role })
     .filter(([, value]) => value !== undefined && value !== null)
     .map(([key, value]) => ({ key, text: formatValue(value), origin: 'program' as const, where: `${key} of the settings` }))
   const logger = options.logger ?? silentLogger
@@ -61,10 +61,10 @@ async function startBroker(
     process: nodeProcessFacts(),
     onFatal: (error) => {
       logger.error({ err: error }, 'the broker cannot go on')
-      broker.stop().then(
-        () => options.onFatal?.(error),
-        () => options.onFatal?.(error),
-      )
+      broker
+        .stop()
+        .catch((stopError: unknown) => logger.error({ err: stopError }, 'the stop failed'))
+        .then(() => options.onFatal?.(error))
     },
   })
   await broker.start()

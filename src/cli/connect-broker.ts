@@ -4,15 +4,11 @@ import type { HostPort } from '../config/config-types.ts'
 import { nodeClock } from '../platform/node-clock.ts'
 import { nodeNetwork } from '../platform/node-network.ts'
 import { RemotingClient } from '../remoting/remoting-client.ts'
+import { HARMLESS_BODY } from '../wire/harmless-body.ts'
 import { createRequest } from '../wire/remoting-command.ts'
 import { RequestCode } from '../wire/request-code.ts'
 
 const ANSWER_TIMEOUT_MS = 3000
-/**
- * Somebody typed this address, and it may be that of a HA port. A Java master takes these bytes for "no report yet"; any other first frame
- * it would read as an offset, and answer a waiting send with OK (DESIGN §4).
- */
-const HARMLESS_BODY = Buffer.alloc(16, 0xff)
 
 /**
  * A client of the broker at `address`, connected. Close it.

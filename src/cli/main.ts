@@ -64,7 +64,7 @@ Examples:
   ha-broker -c broker.conf -p`
 
 /** The whole command line; `finish` gets the exit code of the command that ran. */
-export function createProgram(runners: Runners, io: CliIo, finish: (code: number) => void): Command {
+function createProgram(runners: Runners, io: CliIo, finish: (code: number) => void): Command {
   const program = new Command('ha-broker')
     .description('A RocketMQ-compatible broker that replicates from a master to its slaves.')
     .version(packageVersion(), '-V, --version')

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -28,9 +28,8 @@ export interface QuickstartOptions {
   readonly keep?: string
 }
 
+/** Acknowledged messages after which the master is killed, in the middle of the sends that follow. */
 const MESSAGE_COUNT = 10_000
-/** Acknowledged messages after which the master is killed, with sends under way. */
-const KILL_AFTER = 6000
 const IN_FLIGHT = 64
 const BODY_SIZE = 512
 /** Small, so that the logs go through several files. */
@@ -63,11 +62,18 @@ export async function runQuickstart({ keep }: QuickstartOptions, io: CliIo): Pro
 }
 
 function newFolder(path: string): string {
-  mkdirSync(path, { recursive: true })
-  if (readdirSync(path).length > 0) {
-    throw new ConfigError('CONFIG_BAD_VALUE', `--keep: ${path} is not empty; name a new folder`, { path })
+  try {
+    // Not with `recursive`: under /proc, which takes no folders, Node 20 then tries for ever.
+    if (!existsSync(path)) mkdirSync(path)
+    if (readdirSync(path).length === 0) return path
+  } catch (error) {
+    const errno = (error as NodeJS.ErrnoException).code ?? 'unknown'
+    throw new ConfigError('CONFIG_BAD_VALUE', `--keep: ${path} cannot be made (${errno}); name a new folder in one that exists`, {
+      path,
+      errno,
+    })
   }
-  return path
+  throw new ConfigError('CONFIG_BAD_VALUE', `--keep: ${path} is not empty; name a new folder`, { path })
 }
 
 /** One run and the processes it has started. */
@@ -139,8 +145,8 @@ class Demonstration {
     const sender = new MessageSender({ ...options, nowMs: monotonicMs, wallMs }, ({ message, status }) => {
       answeredCount++
       if (status === 'SEND_OK') this.#acknowledged.set(message.uniqKey, message.body)
-      progress.update(this.#acknowledged.size)
-      if (this.#acknowledged.size === KILL_AFTER && inFlightAtKill === 0) {
+      progress.update(Math.min(this.#acknowledged.size, MESSAGE_COUNT))
+      if (this.#acknowledged.size === MESSAGE_COUNT && inFlightAtKill === 0) {
         inFlightAtKill = sender.inFlight
         void master.end('SIGKILL')
       }
@@ -148,7 +154,7 @@ class Demonstration {
     await sender.run(messages())
     progress.stop()
     await master.end('SIGKILL')
-    if (this.#acknowledged.size < KILL_AFTER) {
+    if (this.#acknowledged.size < MESSAGE_COUNT) {
       throw new Error(`only ${this.#acknowledged.size} of ${answeredCount} sends were acknowledged, so nothing is proven`)
     }
     await this.#say(
@@ -208,9 +214,10 @@ async function stopInOrder(slave: ChildBroker): Promise<void> {
   if (exit.code !== 0) throw new Error(`the slave stopped with code ${exit.code ?? exit.signal}`)
 }
 
+/** Without end: the sends go on until their broker is gone. */
 function* messages(): Generator<OutgoingMessage> {
   const keys = new UniqueKeyMaker({ host: Buffer.from([127, 0, 0, 1]), pid: process.pid, salt: randomInt(2 ** 32) })
-  for (let number = 1; number <= MESSAGE_COUNT; number++) {
+  for (let number = 1; ; number++) {
     yield { uniqKey: keys.next(nodeClock.wallMs()), body: messageBody(`quickstart message ${number}; `, BODY_SIZE) }
   }
 }

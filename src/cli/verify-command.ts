@@ -1,10 +1,10 @@
 import { nodeFileSystem } from '../platform/node-file-system.ts'
 import { type CheckedLog, compareLogs, type LogComparison } from '../store/log-compare.ts'
 import { type LogReport, openStoredLog, type StoredLog, verifyLog } from '../store/log-verify.ts'
+import { QueueCheck, type QueueReport } from '../store/queue-check.ts'
 import type { CliIo } from './cli-io.ts'
 import { ExitCode } from './exit-code.ts'
 import { runWithProgress } from './progress.ts'
-import { QueueCheck, type QueueReport } from './queue-check.ts'
 import { comparisonText, storeText } from './verify-text.ts'
 
 export interface VerifyOptions {

@@ -16,10 +16,13 @@ import { TransferFrameReader } from './transfer-frame-reader.ts'
 
 /** DefaultHAClient's connect timeout. */
 const CONNECT_TIMEOUT_MS = 5000
-/** More than this waits to be written: the link is not read until the disk has caught up, */
-const UNWRITTEN_HIGH_MARK = 8 * 1024 * 1024
+/**
+ * More than this waits to be written: the link is not read until the disk has caught up, so the tail never overflows, not even the smallest
+ * `commitLogTailSize`: that much lies in four of its slabs at most,
+ */
+const UNWRITTEN_HIGH_MARK = 2 * 1024 * 1024
 /** to here. */
-const UNWRITTEN_LOW_MARK = 2 * 1024 * 1024
+const UNWRITTEN_LOW_MARK = 1024 * 1024
 
 export interface HAClientOptions {
   readonly heartbeatIntervalMs: number
@@ -128,6 +131,7 @@ export class HAClient implements Service {
     if (endOffset > this.#reportedOffset) this.#report(endOffset)
     if (this.#isPaused && this.#store.log.unwrittenBytes < UNWRITTEN_LOW_MARK) {
       this.#isPaused = false
+      this.#lastReadMs = this.#clock.monotonicMs() // the silence so far was ours
       this.#connection?.resume()
     }
   }
@@ -145,8 +149,8 @@ export class HAClient implements Service {
 
   /** One connection from connect to close. Rejects with what ended it. */
   async #followMaster(): Promise<void> {
-    if (this.#store.readOnlyReason !== null)
-      throw new HaError('HA_FRAME_REFUSED', `this store takes no data: ${this.#store.readOnlyReason}`)
+    const unfit = this.#storeTrouble()
+    if (unfit !== null) throw unfit
     const master = await this.#join.locate()
     this.#master = master
     const connection = await this.#network.connect({ ...master, timeoutMs: CONNECT_TIMEOUT_MS })
@@ -157,9 +161,8 @@ export class HAClient implements Service {
       connection.onClose = (error) => resolve(error ?? new HaError('HA_FRAME_REFUSED', 'the master closed the link'))
     })
     try {
-      await this.#store.log.drain() // what the last link brought; the first report must be the true end
-      const checked = await Promise.race([this.#join.check(connection.local.port), closed])
-      if (checked instanceof Error) throw checked
+      await unlessClosed(this.#store.log.drain(), closed) // what the last link brought; the first report must be the true end
+      await unlessClosed(this.#join.check(connection.local.port), closed)
       if (this.#isOver()) return
       this.#startTransfer(connection)
       throw await closed
@@ -210,8 +213,16 @@ export class HAClient implements Service {
     }
   }
 
+  /** A04: a store that failed to write takes nothing, so there is nothing to follow a master for until it does. */
+  #storeTrouble(): HaError | null {
+    const reason = this.#store.readOnlyReason
+    return reason === null ? null : new HaError('HA_FRAME_REFUSED', `this store takes no data: ${reason}`)
+  }
+
   /** Sharp edges 5, 7 and 8: every frame has to follow our end and to stay inside one file of ours. */
   #checkHeader({ physicOffset, bodySize }: TransferHeader): void {
+    const unfit = this.#storeTrouble()
+    if (unfit !== null) throw unfit // or the end that was cut back would be blamed on the master
     const { log } = this.#store
     if (!log.isEmpty && physicOffset !== log.appendOffset) {
       throw new HaError(
@@ -232,10 +243,13 @@ export class HAClient implements Service {
     }
   }
 
-  /** Sends where the log ends; while the socket is full the newest position waits, not a queue of them (sharp edge 26). */
+  /**
+   * Sends where the log ends; while the socket is full the newest position waits, not a queue of them (sharp edge 26). Nothing is acked any
+   * more once the log holds what no consumer could ever read (sharp edge 24; C10).
+   */
   #report(offset: number): void {
     const connection = this.#connection
-    if (connection === null || this.#reportHeldBack) return
+    if (connection === null || this.#reportHeldBack || this.#store.dispatchStalledReason !== null) return
     this.#reportedOffset = offset
     this.#lastWriteMs = this.#clock.monotonicMs()
     this.#lastWriteTimestamp = this.#clock.wallMs()
@@ -247,7 +261,9 @@ export class HAClient implements Service {
     this.#flow.tick(nowMs)
     const connection = this.#connection
     if (connection === null || this.#state !== 'TRANSFER') return
-    const stalled = this.#store.dispatchStalledReason // sharp edge 24: nothing is acked that no consumer could ever read (C10)
+    const unfit = this.#storeTrouble() // seen here, because no further bytes may come, least of all on a link that is not read
+    if (unfit !== null) return this.#breakLink(connection, unfit)
+    const stalled = this.#store.dispatchStalledReason
     if (stalled !== null) return this.#refuse(new HaError('HA_DIVERGED', `what the master sent is no log: ${stalled}`))
     // By what was read, not by what we wrote (B02; sharp edge 17). A link we do not read because of our own disk is not silent.
     if (!this.#isPaused && nowMs - this.#lastReadMs > this.#options.housekeepingIntervalMs) {
@@ -280,7 +296,7 @@ export class HAClient implements Service {
   }
 
   #onTrouble(error: MqError): void {
-    if (this.#state === 'SHUTDOWN') return
+    if (this.#isOver()) return // asked for, or the reason is known and this is only its echo
     this.#downSinceTimestamp ||= this.#clock.wallMs()
     this.#lastError = error.message
     if (error.code === 'HA_JOIN_REFUSED' || error.code === 'HA_DIVERGED') return this.#refuse(error)
@@ -296,6 +312,7 @@ export class HAClient implements Service {
   #refuse(error: MqError): void {
     if (this.#isOver()) return
     this.#state = nextState(this.#state, 'SUSPEND')
+    this.#downSinceTimestamp ||= this.#clock.wallMs()
     this.#lastError = error.message
     this.#connection?.destroy()
     this.#events.onRefused(error)
@@ -305,4 +322,10 @@ export class HAClient implements Service {
   #isOver(): boolean {
     return this.#state === 'SHUTDOWN' || this.#state === 'SUSPEND'
   }
+}
+
+/** Waits for `step`, but no longer than the link lives. @throws what ended the link */
+async function unlessClosed(step: Promise<void>, closed: Promise<Error>): Promise<void> {
+  const error = await Promise.race([step, closed])
+  if (error instanceof Error) throw error
 }

@@ -10,6 +10,9 @@ import { type HAConnectionState, nextState } from './ha-connection-state.ts'
 import { ReportReader } from './report-reader.ts'
 import { SlaveProgress, transferStart } from './slave-progress.ts'
 
+/** Why a connection ended that is no slave of ours, or one whose log is another one. */
+export const REPORT_REFUSED = 'a report was refused'
+
 /** Frames are gathered up to this much before one write to the socket: one system call for many of them. */
 const WRITE_SIZE = 256 * 1024
 
@@ -130,8 +133,8 @@ export class HAConnection {
       const report = this.#reports.push(chunk)
       if (report !== null) this.#onReport(report)
     } catch (error) {
-      // Not a slave of ours, or one whose log is another one: it never counts (A01, A02), and it is not fed.
-      this.close('a report was refused', error as Error)
+      // It never counts (A01, A02), and it is not fed.
+      this.close(REPORT_REFUSED, error as Error)
     }
   }
 

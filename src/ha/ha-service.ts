@@ -12,7 +12,7 @@ import { AcceptSocketService } from './accept-socket-service.ts'
 import { ackFrontier } from './ack-frontier.ts'
 import { GroupTransferService } from './group-transfer-service.ts'
 import { HAClient, type HAClientInfo } from './ha-client.ts'
-import { HAConnection, type HAConnectionOptions, type SlaveIdentity } from './ha-connection.ts'
+import { HAConnection, type HAConnectionOptions, REPORT_REFUSED, type SlaveIdentity } from './ha-connection.ts'
 import type { MasterJoin } from './master-join.ts'
 import { OffsetTimeRing } from './offset-time-ring.ts'
 import { ReplicaTable } from './replica-table.ts'
@@ -21,6 +21,8 @@ import { ReplicaTable } from './replica-table.ts'
 const REPORTED_CONNECTIONS_MAX = 64
 /** and that have not; the oldest of these makes room for the next. */
 const SILENT_CONNECTIONS_MAX = 16
+/** Why connections end that nobody has to be warned of. */
+const SHUTDOWN = 'this broker shuts down'
 
 export interface HAServiceOptions extends HAConnectionOptions {
   readonly listenOn: Address
@@ -32,6 +34,8 @@ export interface HAServiceOptions extends HAConnectionOptions {
   readonly maxGapNotInSync: number
   /** `slaveTimeout`. */
   readonly slaveTimeoutMs: number
+  /** `haAllowedHosts`: whether the HA port is open to an address. Absent: to every one. */
+  readonly isAllowed?: (host: string) => boolean
 }
 
 /** One slave's link as the master sees it. */
@@ -54,7 +58,7 @@ export interface SlaveInfo {
 export class HAService implements Service, ReplicationGate {
   readonly #platform: Platform
   readonly #logger: Logger
-  readonly #strayLog: RateLimitedLog
+  readonly #linkLog: RateLimitedLog
   readonly #store: MessageStore
   readonly #options: HAServiceOptions
   readonly #acceptSocketService: AcceptSocketService
@@ -64,8 +68,9 @@ export class HAService implements Service, ReplicationGate {
   readonly #readSlots = new ReadSlots()
   readonly #offsetTimes = new OffsetTimeRing()
   #refusedReports = 0
+  #refusedHosts = 0
   #ticker: Timer | null = null
-  #drained: (() => void) | null = null
+  readonly #drains = new Set<() => void>()
 
   /** @param slave how to join a master; null on a master */
   constructor(
@@ -77,7 +82,7 @@ export class HAService implements Service, ReplicationGate {
   ) {
     this.#platform = platform
     this.#logger = logger
-    this.#strayLog = new RateLimitedLog(logger, () => platform.clock.monotonicMs())
+    this.#linkLog = new RateLimitedLog(logger, () => platform.clock.monotonicMs())
     this.#store = store
     this.#options = options
     this.#acceptSocketService = new AcceptSocketService(platform.network, options.listenOn, (connection) =>
@@ -94,6 +99,11 @@ export class HAService implements Service, ReplicationGate {
   /** Reports that were refused since the start: strays, or slaves with another log. */
   get refusedReports(): number {
     return this.#refusedReports
+  }
+
+  /** Connections from hosts outside of `haAllowedHosts` since the start. */
+  get refusedHosts(): number {
+    return this.#refusedHosts
   }
 
   get waitingSends(): number {
@@ -117,7 +127,7 @@ export class HAService implements Service, ReplicationGate {
     this.#ticker?.cancel()
     await this.#haClient?.stop()
     await this.#acceptSocketService.stop()
-    for (const connection of this.#replicas.connections) connection.close('this broker shuts down')
+    for (const connection of this.#replicas.connections) connection.close(SHUTDOWN)
     this.#groupTransferService.stop()
   }
 
@@ -130,10 +140,10 @@ export class HAService implements Service, ReplicationGate {
       const timer = this.#platform.clock.setTimer(timeoutMs, () => finish())
       const finish = (): void => {
         timer.cancel()
-        this.#drained = null
+        this.#drains.delete(finish)
         resolve()
       }
-      this.#drained = finish
+      this.#drains.add(finish)
       this.#checkDrained()
     })
   }
@@ -195,6 +205,12 @@ export class HAService implements Service, ReplicationGate {
   }
 
   #onConnection(socket: Connection): void {
+    const { host } = socket.remote
+    if (this.#options.isAllowed?.(host) === false) {
+      this.#refusedHosts++
+      socket.destroy()
+      return this.#linkLog.warn('host', { host }, 'a host that is not among haAllowedHosts was turned away from the HA port')
+    }
     const parts = { log: this.#store.log, readSlots: this.#readSlots, clock: this.#platform.clock, logger: this.#logger }
     const connection = new HAConnection(socket, parts, this.#options, {
       onReport: (reporter, isFirst) => this.#onReport(reporter, isFirst),
@@ -223,12 +239,13 @@ export class HAService implements Service, ReplicationGate {
   }
 
   #checkDrained(): void {
-    if (this.#drained === null) return
+    if (this.#drains.size === 0) return
     const { maxOffset } = this.#store.log
     const behind = this.#replicas.replicas.some(
       ({ connection: { progress } }) => progress.ackOffset < maxOffset && this.#isInSync(progress.ackOffset),
     )
-    if (!behind) this.#drained()
+    if (behind) return
+    for (const finish of this.#drains) finish()
   }
 
   #onClosed(connection: HAConnection, reason: string, error: Error | null): void {
@@ -236,12 +253,12 @@ export class HAService implements Service, ReplicationGate {
     const slave = `${connection.remote.host}:${connection.remote.port}`
     const { ackOffset, hasReported } = connection.progress
     const fields = { slave, reason, ackOffset, ...(error === null ? {} : { err: error }) }
-    if (hasReported && reason !== 'a report was refused') {
-      this.#logger.info(fields, 'a slave has left')
-    } else {
-      if (error !== null) this.#refusedReports++
-      this.#strayLog.warn(reason, fields, 'a connection to the HA port ended without becoming a slave')
-    }
+    if (reason === REPORT_REFUSED) this.#refusedReports++
+    const wasSlave = hasReported && reason !== REPORT_REFUSED
+    const message = wasSlave ? 'a slave has left' : 'a connection to the HA port ended without becoming a slave'
+    if (reason === SHUTDOWN) this.#logger.info(fields, message)
+    // Slaves too: one that cannot follow comes back every second, an old Java one at once (B14).
+    else this.#linkLog.warn(`${message}: ${reason}`, fields, message)
     this.#moveFrontier()
     this.#checkDrained()
   }

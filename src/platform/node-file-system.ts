@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { dirname } from 'node:path'
 import type { FileHandle, FileStat, FileSystem, IoCallback, OpenMode } from './file-system.ts'
 
 /** Never O_APPEND: Linux would ignore the position of a write (pwrite(2), BUGS). */
@@ -126,6 +127,20 @@ function orNullWhereAbsent<T>(ask: () => T): T | null {
   }
 }
 
+/** Level by level: `mkdirSync` with `recursive` never returns where a level refuses with ENOENT, as under /proc (Node 20). */
+function makeDirectory(directory: string): void {
+  try {
+    fs.mkdirSync(directory)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && fs.statSync(directory).isDirectory()) return
+    const parent = dirname(directory)
+    if (code !== 'ENOENT' || parent === directory || fs.existsSync(parent)) throw error
+    makeDirectory(parent)
+    fs.mkdirSync(directory)
+  }
+}
+
 /** The real disk. */
 export const nodeFileSystem: FileSystem = {
   openSync: (path, mode) => new NodeFileHandle(path, fs.openSync(path, OPEN_FLAGS[mode], 0o644)),
@@ -138,7 +153,7 @@ export const nodeFileSystem: FileSystem = {
     return { isDirectory: stat.isDirectory(), size: stat.size, modifiedMs: stat.mtimeMs, device: stat.dev, inode: stat.ino }
   },
 
-  makeDirectorySync: (path) => void fs.mkdirSync(path, { recursive: true }),
+  makeDirectorySync: makeDirectory,
 
   readFileSync: (path) => orNullWhereAbsent(() => fs.readFileSync(path)),
 

@@ -1,3 +1,4 @@
+import { StoreError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Clock } from '../platform/clock.ts'
 import { findProperty, PROPERTY_TAGS, propertyName } from '../wire/message-properties.ts'
@@ -156,7 +157,7 @@ export class Dispatcher {
   #dispatchForOneTurn(): boolean {
     const deadlineMs = this.#clock.monotonicMs() + TURN_MS
     let more = true
-    while (more && this.#clock.monotonicMs() < deadlineMs) more = this.#dispatchPiece(deadlineMs)
+    while (more && this.#clock.monotonicMs() < deadlineMs) more = this.#tryDispatchPiece(deadlineMs)
     try {
       this.writeUnits()
     } catch (error) {
@@ -167,14 +168,26 @@ export class Dispatcher {
     return more
   }
 
+  #tryDispatchPiece(deadlineMs: number): boolean {
+    try {
+      return this.#dispatchPiece(deadlineMs)
+    } catch (error) {
+      if (error instanceof StoreError) return this.#stall(error.message, this.#position) // a file that cannot be read
+      throw error
+    }
+  }
+
   /** Dispatches the records that lie together in memory, or in the next piece of a file. @returns false when there are none, for now or for good */
   #dispatchPiece(deadlineMs: number): boolean {
     const limit = this.#limit()
+    // An empty slave begins wherever its master does (C09), as in ReputMessageService.doReput.
+    if (this.#position < this.#log.minOffset) this.#position = this.#log.minOffset
     const roomInFile = this.#log.nextFileStart(this.#position) - this.#position
     const available = Math.min(limit - this.#position, roomInFile)
     if (available <= 0) return false
     const bytes = this.#log.peekTail(this.#position) ?? this.#readPiece(Math.min(PIECE_SIZE, available))
     const end = Math.min(bytes.length, available)
+    if (end === 0) return this.#stall('no file holds the log', this.#position)
     const fields = this.#fields
     let looks = 0
     let at = 0
@@ -239,6 +252,7 @@ export class Dispatcher {
     return piece
   }
 
+  /** For good: what is wrong with the log does not mend itself. */
   #stall(reason: string, offset: number): false {
     this.#position = offset
     this.#stalledReason = `${reason} at offset ${offset}`

@@ -163,7 +163,7 @@ export function inspectRecord(log: StoredLog, offset: number): StoredRecord {
 }
 
 /** Bytes in the middle of the log that are no sound record. */
-export interface LogDamage {
+interface LogDamage {
   readonly offset: number
   readonly reason: string
   /** Where the next sound record stands. */

@@ -14,6 +14,18 @@ export interface SoundRecord {
   readonly storeTimestamp: number
 }
 
+/**
+ * Whether zeros stand where topic or properties of the record parsed into `fields` should end. The CRC covers the body only, so a record that
+ * was torn behind it has the right lengths and reads as a whole one; but neither a topic nor a property ends in a zero byte (D03).
+ */
+export function isTornBehindBody(bytes: Buffer, fields: RecordFields): boolean {
+  const { topicAt, topicSize, propertiesAt, propertiesSize } = fields
+  return (
+    (topicSize > 0 && bytes[topicAt + topicSize - 1] === 0) ||
+    (propertiesSize > 0 && bytes[propertiesAt + propertiesSize - 1] === 0)
+  )
+}
+
 /** The record that stands at `offset` whole and sound within its file, or null. */
 export function soundRecordAt(source: ScanSource, offset: number, fileSize: number): SoundRecord | null {
   const room = fileSize - (offset % fileSize)
@@ -24,7 +36,7 @@ export function soundRecordAt(source: ScanSource, offset: number, fileSize: numb
     bytes = Buffer.allocUnsafe(fields.size)
     kind = fields.parse(bytes, 0, source.readSync(bytes, offset), offset)
   }
-  if (kind !== 'message' || !bodyIsSound(bytes, 0, fields)) return null
+  if (kind !== 'message' || !bodyIsSound(bytes, 0, fields) || isTornBehindBody(bytes, fields)) return null
   return { offset, size: fields.size, storeTimestamp: fields.storeTimestamp }
 }
 

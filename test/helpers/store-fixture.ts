@@ -206,22 +206,31 @@ export class TestStore<D extends TestDisk = TestDisk> {
     return until(() => store.range.dispatchedOffset === store.range.maxOffset && store.log.unwrittenBytes === 0, 'dispatch')
   }
 
-  /** Lets time pass so that log, queues and checkpoint are on disk. */
+  /** Lets time pass until log, queues and checkpoint are on disk. */
   async flushed(): Promise<void> {
     await this.dispatched()
-    for (let i = 0; i < 12; i++) {
+    const last = logContent(this.disk).records.at(-1)?.storeTimestamp ?? 0
+    const covers = (at: number): boolean => Number(this.#checkpoint.readBigInt64BE(at)) >= last
+    await until(() => {
       this.clock.advance(1000)
-      await turns(10)
-    }
+      return covers(0) && covers(8)
+    }, 'the checkpoint')
+    await turns()
   }
 
-  logPath(fileFromOffset: number): string {
-    return join(this.disk.root, 'commitlog', String(fileFromOffset).padStart(20, '0'))
+  get #checkpoint(): Buffer {
+    return this.disk.fileSystem.readFileSync(join(this.disk.root, 'checkpoint')) ?? Buffer.alloc(16)
   }
+}
 
-  queuePath(topic: string, queueId: number, fileStart = 0): string {
-    return join(this.disk.root, 'consumequeue', topic, String(queueId), String(fileStart).padStart(20, '0'))
-  }
+/** A file of the log of the store on `disk`. */
+export function logPath(disk: TestDisk, fileFromOffset = 0): string {
+  return join(disk.root, 'commitlog', String(fileFromOffset).padStart(20, '0'))
+}
+
+/** A file of one queue of the store on `disk`; `fileStart` in bytes. */
+export function queuePath(disk: TestDisk, topic: string, queueId: number, fileStart = 0): string {
+  return join(disk.root, 'consumequeue', topic, String(queueId), String(fileStart).padStart(20, '0'))
 }
 
 /** What is in the files of a log up to the first bytes that are no record, by no way of the store's own. */

@@ -24,8 +24,8 @@ export class BrokerProcess {
   readonly #listeners = new Map<string, (fields: LogFields) => void>()
   #lastErrors = ''
 
-  private constructor(args: readonly string[]) {
-    const child = spawn(process.execPath, [...NODE_ARGS, HA_BROKER, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  private constructor(args: readonly string[], nodeArgs: readonly string[]) {
+    const child = spawn(process.execPath, [...NODE_ARGS, ...nodeArgs, HA_BROKER, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     createInterface({ input: child.stdout }).on('line', (line) => this.#onLine(line))
     child.stderr.on('data', (chunk: Buffer) => this.#keepError(chunk.toString()))
@@ -35,13 +35,18 @@ export class BrokerProcess {
     })
   }
 
-  /** Resolves when the broker serves. Its ports are ephemeral, on the loopback. */
+  /**
+   * Resolves when the broker serves. Its ports are ephemeral, on the loopback.
+   * @param args more of its own flags
+   * @param nodeArgs flags of Node
+   */
   static async start(
     role: 'SYNC_MASTER' | 'ASYNC_MASTER' | 'SLAVE',
     store: string,
     args: readonly string[] = [],
+    nodeArgs: readonly string[] = [],
   ): Promise<BrokerProcess> {
-    const broker = new BrokerProcess(['--role', role, '--listen', '127.0.0.1:0', '--store', store, ...args])
+    const broker = new BrokerProcess(['--role', role, '--listen', '127.0.0.1:0', '--store', store, ...args], nodeArgs)
     try {
       await broker.untilLogged('ready')
     } catch (error) {

@@ -138,7 +138,10 @@ export const STORE_OPTIONS: MessageStoreOptions = {
 const STANDING_CLOCK: Clock = { ...nodeClock, wallMs: () => 1_700_000_000_000 }
 
 /** A store on a disk in memory, running. */
-export async function memoryStore(options: Partial<MessageStoreOptions> = {}, clock: Clock = STANDING_CLOCK): Promise<MessageStore> {
+export async function memoryStore(
+  options: Partial<MessageStoreOptions> = {},
+  clock: Clock = STANDING_CLOCK,
+): Promise<MessageStore> {
   const platform = { ...nodePlatform(), clock, fileSystem: new MemoryFileSystem() }
   const store = new MessageStore(
     platform,

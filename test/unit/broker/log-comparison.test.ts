@@ -27,7 +27,7 @@ async function masterWith(...texts: string[]): Promise<MessageStore> {
 
 async function compare(slave: MessageStore, master: MasterLog): Promise<HaError | null> {
   try {
-    await compareWithMaster(slave.log, { lastRecord: slave.lastRecord, boundary: slave.range.dispatchedOffset }, master)
+    await compareWithMaster(slave.log, slave.lastRecord, master)
     return null
   } catch (error) {
     if (error instanceof HaError) return error
@@ -56,8 +56,13 @@ describe('a slave compares its log with the master’s before it reports', () =>
   test('C03: a slave that is ahead is told so, with both ends and what to do', async () => {
     const longer = await masterWith('one', 'two')
     const error = await compare(await slaveWith(logBytes(longer)), asMaster(await masterWith('one')))
-    expect(error).toMatchObject({ code: 'HA_DIVERGED', details: { offset: sizeOf(3), slaveEnd: 2 * sizeOf(3), maxOffset: sizeOf(3) } })
-    expect(error?.message).toMatch(/ahead of the master: this slave's log ends at 190, the master's goes from 0 to 95.*empty store/)
+    expect(error).toMatchObject({
+      code: 'HA_DIVERGED',
+      details: { offset: sizeOf(3), slaveEnd: 2 * sizeOf(3), maxOffset: sizeOf(3) },
+    })
+    expect(error?.message).toMatch(
+      /ahead of the master: this slave's log ends at 190, the master's goes from 0 to 95.*empty store/,
+    )
   })
 
   test('C03: ahead of a master that is empty', async () => {
@@ -73,7 +78,10 @@ describe('a slave compares its log with the master’s before it reports', () =>
   })
 
   test('C04: a record of another size at the place of the last one is no match', async () => {
-    const error = await compare(await slaveWith(logBytes(await masterWith('one', 'two'))), asMaster(await masterWith('one', 'two longer')))
+    const error = await compare(
+      await slaveWith(logBytes(await masterWith('one', 'two'))),
+      asMaster(await masterWith('one', 'two longer')),
+    )
     expect(error?.message).toContain('the logs differ')
   })
 
@@ -126,11 +134,14 @@ describe('a slave that ends in the blank at the end of a file', () => {
     expect(await compare(await slaveWith(logBytes(master), BLANK_AT + part), asMaster(master))).toBeNull()
   })
 
-  test.each([8, 500, 4096 - BLANK_AT, 4096 - BLANK_AT + 60])('C04: %d bytes of a blank (and more) where the master has a message are found', async (part) => {
-    const slave = await slaveWith(logBytes(await masterWith(FIRST, SECOND)), BLANK_AT + part)
-    const error = await compare(slave, asMaster(await masterWith(FIRST, 'small', SECOND)))
-    expect(error).toMatchObject({ code: 'HA_DIVERGED', details: { offset: BLANK_AT } })
-  })
+  test.each([8, 500, 4096 - BLANK_AT, 4096 - BLANK_AT + 60])(
+    'C04: %d bytes of a blank (and more) where the master has a message are found',
+    async (part) => {
+      const slave = await slaveWith(logBytes(await masterWith(FIRST, SECOND)), BLANK_AT + part)
+      const error = await compare(slave, asMaster(await masterWith(FIRST, 'small', SECOND)))
+      expect(error).toMatchObject({ code: 'HA_DIVERGED', details: { offset: BLANK_AT } })
+    },
+  )
 
   test('C04: a message where the master has a blank is found', async () => {
     const slave = await slaveWith(logBytes(await masterWith(FIRST, 'small')), BLANK_AT + 60)
@@ -153,7 +164,11 @@ describe('a slave that ends in the blank at the end of a file', () => {
   test('a stock master that gives the blank as a record: equal bytes fit', async () => {
     const master = await masterWith(FIRST, SECOND)
     const bytes = logBytes(master)
-    const stock = { ...asMaster(master), record: async (offset: number) => (offset === BLANK_AT ? bytes.subarray(BLANK_AT, 4096) : master.log.readRecord(offset)) }
-    for (const end of [BLANK_AT + 4, BLANK_AT + 100, 4096, 4096 + 60]) expect(await compare(await slaveWith(bytes, end), stock)).toBeNull()
+    const stock = {
+      ...asMaster(master),
+      record: async (offset: number) => (offset === BLANK_AT ? bytes.subarray(BLANK_AT, 4096) : master.log.readRecord(offset)),
+    }
+    for (const end of [BLANK_AT + 4, BLANK_AT + 100, 4096, 4096 + 60])
+      expect(await compare(await slaveWith(bytes, end), stock)).toBeNull()
   })
 })

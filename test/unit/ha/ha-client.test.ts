@@ -155,8 +155,6 @@ describe('A04: a report says what is written', () => {
       expect(scene.master.connection.closed).toBe(true)
       expect(scene.slave.ha.clientInfo).toMatchObject({ lastError: expect.stringContaining(code), state: 'READY' })
       expect(scene.slave.ha.clientInfo?.downSinceTimestamp).toBeGreaterThan(0)
-      await pass(scene.world.clock, 3000)
-      expect(scene.master.connections).toHaveLength(1)
     },
   )
 
@@ -181,11 +179,11 @@ describe('A04: a report says what is written', () => {
   })
 
   test('a link that was not read because of the disk is given up when the disk fails, and replication goes on when it is well', async () => {
-    const scene = await sceneOf({ store: { tailSize: 32 * MIB } })
+    const scene = await sceneOf({ store: { tailSize: 32 * MIB, commitLogFileSize: 64 * MIB } })
     await transferring(scene)
     scene.slave.fileSystem.hold('write')
-    const log = Buffer.alloc(MIB)
-    for (let i = 0; i < 10; i++) scene.master.send(frame(i * MIB, log))
+    const log = records(64 * KIB, 160)
+    for (let at = 0; at < log.length; at += MIB) scene.master.send(frame(at, log.subarray(at, at + MIB)))
     await until(() => scene.master.connection.bufferedBytes > 0 && scene.slave.fileSystem.pendingCount > 0)
     await turns(200)
     scene.slave.fileSystem.failNext('write', 'ENOSPC')
@@ -195,18 +193,17 @@ describe('A04: a report says what is written', () => {
     expect(scene.slave.ha.clientInfo?.state).toBe('TRANSFER')
   })
 
-  test('sharp edge 24: nothing is reported behind bytes that are no record', async () => {
+  test('sharp edge 24: nothing is reported behind the write that brought bytes that are no record', async () => {
     const scene = await sceneOf()
     await transferring(scene)
     scene.master.send(frame(0, records(200, 2)))
     await until(() => scene.master.reports.at(-1) === 400)
     scene.master.send(frame(400, Buffer.alloc(200, 7)))
     await until(() => scene.slave.store.dispatchStalledReason !== null)
-    const reported = scene.master.reports.at(-1) ?? 0
     scene.master.send(frame(600, records(200, 4).subarray(600)))
     await until(() => scene.slave.store.log.maxOffset === 800)
     await turns()
-    expect(scene.master.reports.at(-1)).toBe(reported)
+    expect(scene.master.reports.at(-1)).toBe(600)
     await pass(scene.world.clock, 1100)
     expect(scene.slave.refusals).toEqual([expect.objectContaining({ code: 'HA_DIVERGED' })])
   })
@@ -282,12 +279,14 @@ describe('B08: frames', () => {
     await until(() => scene.master.reports.at(-1) === 400)
   })
 
-  test('an empty slave starts where the first frame stands, at a file', async () => {
+  test('C09: an empty slave starts where the first frame stands, at a file, and dispatches from there', async () => {
     const scene = await sceneOf()
     await transferring(scene)
-    scene.master.send(frame(5 * MIB), frame(5 * MIB, Buffer.alloc(100)))
-    await until(() => scene.master.reports.at(-1) === 5 * MIB + 100)
+    scene.master.send(frame(5 * MIB), frame(5 * MIB, record(5 * MIB, 128)))
+    await until(() => scene.master.reports.at(-1) === 5 * MIB + 128)
     expect(scene.slave.store.log.minOffset).toBe(5 * MIB)
+    await until(() => scene.slave.store.range.dispatchedOffset === 5 * MIB + 128)
+    expect(scene.slave.store.dispatchStalledReason).toBeNull()
   })
 })
 
@@ -330,8 +329,6 @@ describe('frames that must not be taken', () => {
 
   test('B13 B14: a master that always sends the wrong place is asked again ever more slowly, and logged once in 10 s', async () => {
     const scene = await sceneOf()
-    scene.master.onConnection = (connection) => void connection.write([frame(777, Buffer.alloc(10))])
-    // The frame comes before the first report; a master that does this is broken, but the slave must not spin.
     await transferring(scene)
     scene.master.send(frame(0, log))
     scene.master.onConnection = (connection) => {
@@ -389,7 +386,7 @@ describe('backpressure', () => {
     slave.fileSystem.release()
     await turns(60)
     await pass(world.clock, 3000)
-    expect(master.connection.closed).toBe(false)
+    expect(master.connections.map(({ closed }) => closed)).toEqual([false])
   })
 })
 
@@ -454,7 +451,7 @@ describe('B13: reconnecting', () => {
     expect(scene.master.connections).toHaveLength(2)
   })
 
-  test('one live connection at a time', async () => {
+  test('one live connection at a time; soon again after each that brought something', async () => {
     const scene = await sceneOf()
     for (let i = 0; i < 20; i++) {
       await transferring(scene)
@@ -464,7 +461,7 @@ describe('B13: reconnecting', () => {
       scene.master.connection.destroy()
       await turns()
       expect(scene.world.network.liveLinks).toHaveLength(0)
-      await pass(scene.world.clock, RETRY_MS)
+      await pass(scene.world.clock, 100)
     }
     expect(scene.master.connections).toHaveLength(21)
   })
@@ -619,7 +616,7 @@ describe('B15: stop', () => {
     await slave.stop()
     world.network.answerHanging()
     await turns()
-    expect(master.connections).toHaveLength(1)
+    expect(master.connections.map(({ closed }) => closed)).toEqual([true])
     await expectStopped({ slave, world }, rejections)
     expect(master.reports).toEqual([])
   })

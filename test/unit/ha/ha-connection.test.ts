@@ -209,11 +209,14 @@ describe('heartbeats', () => {
     await master.put(3000)
     await turns()
     expect(slave.received).toHaveLength(500)
+    await master.put(50)
+    await turns()
+    const { bufferedBytes } = server
     for (let i = 0; i < 4; i++) {
-      await master.put(50)
       await pass(world.clock, HEARTBEAT_MS, 1000)
       slave.report(0)
     }
+    expect(server.bufferedBytes).toBe(bufferedBytes)
     slave.connection.onData = deliver
     server.unstall()
     await caughtUp(slave, master)

@@ -11,9 +11,11 @@ import {
   draft,
   LOG_FILE_SIZE,
   logContent,
+  logPath,
   MemoryDisk,
   overwrite,
   queueContent,
+  queuePath,
   resize,
   TestStore,
 } from '../../helpers/store-fixture.ts'
@@ -45,7 +47,7 @@ describe('where records land', () => {
     file.readSync(bytes, RECORD_OFFSET - start)
     expect(bytes.toString('hex')).toBe(RECORD_V1.toString('hex'))
     await master.dispatched()
-    const queue = master.disk.fileSystem.readFileSync(master.queuePath('TopicTest', 3))
+    const queue = master.disk.fileSystem.readFileSync(queuePath(master.disk, 'TopicTest', 3))
     expect(queue?.subarray(100, 120).toString('hex')).toBe('0000000040000110' + '0000007b' + '000000000027a807')
   })
 
@@ -93,7 +95,7 @@ describe('where records land', () => {
       const result = await store.put({ body: Buffer.alloc(124) })
       expect(result).toMatchObject({ status: 'PUT_OK', physicOffset: LOG_FILE_SIZE, queueOffset: 1 })
       expect(store.disk.fileSystem.listSync('/store/commitlog')).toEqual(['00000000000000000000', '00000000000000065536'])
-      const blank = store.disk.fileSystem.readFileSync(store.logPath(0))?.subarray(-left) ?? Buffer.alloc(0)
+      const blank = store.disk.fileSystem.readFileSync(logPath(store.disk, 0))?.subarray(-left) ?? Buffer.alloc(0)
       expect(blank.readInt32BE(0)).toBe(left)
       expect(blank.subarray(4, 8).equals(BLANK_124.subarray(4))).toBe(true)
       expect(blank.subarray(8).every((byte) => byte === 0)).toBe(true)
@@ -389,9 +391,9 @@ describe('start and stop', () => {
     const store = await TestStore.inMemory()
     await store.put()
     await store.store.stop()
-    resize(store.disk.fileSystem, store.logPath(0), LOG_FILE_SIZE / 2)
+    resize(store.disk.fileSystem, logPath(store.disk, 0), LOG_FILE_SIZE / 2)
     await expect(TestStore.open(store.disk)).rejects.toThrow(/commitlog\/0{20} has 32768 bytes where .* 65536/)
-    expect(store.disk.fileSystem.statSync(store.logPath(0))?.size).toBe(LOG_FILE_SIZE / 2)
+    expect(store.disk.fileSystem.statSync(logPath(store.disk, 0))?.size).toBe(LOG_FILE_SIZE / 2)
   })
 
   test('a start that fails leaves nothing behind: no open file, no timer, no lock', async () => {

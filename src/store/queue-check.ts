@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { FileSystem } from '../platform/file-system.ts'
-import type { RecordVisitor } from '../store/commit-log-recovery.ts'
-import { inspectRecord, type StoredLog } from '../store/log-verify.ts'
 import type { RecordFields } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
+import type { RecordVisitor } from './commit-log-recovery.ts'
+import { inspectRecord, type StoredLog } from './log-verify.ts'
 import { QueueFiles, type StoredUnit } from './queue-files.ts'
 
 /** Disagreements that are listed; beyond it only counted. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { FileSystem } from '../platform/file-system.ts'
-import { UNIT_SIZE } from '../store/consume-queue.ts'
 import { readOffsetOrNegative } from '../wire/int64.ts'
+import { UNIT_SIZE } from './consume-queue.ts'
 
 /** Size of a unit that stands for a message the store never had (ConsumeQueue.fillPreBlank). */
 const PRE_BLANK_SIZE = 0x7fffffff
