@@ -8,6 +8,7 @@ import { formatHostPort } from '../config/host-port.ts'
 import { formatValue } from '../config/parse-value.ts'
 import { HAService } from '../ha/ha-service.ts'
 import { isoTime } from '../platform/clock.ts'
+import { hostAllowList } from '../platform/host-allow-list.ts'
 import type { Address } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ProcessFacts } from '../platform/process-facts.ts'
@@ -103,7 +104,6 @@ export class BrokerController implements Service {
     try {
       await this.#store.start()
       this.#topics.load()
-      await this.#haService.start()
       await this.#listen()
     } catch (error) {
       await this.#stop().catch((stopError: unknown) =>
@@ -158,6 +158,7 @@ export class BrokerController implements Service {
     this.#registerProcessors(main.address)
     const fastPort = Math.max(0, listenPort - FAST_PORT_DISTANCE)
     const fast = await this.#serve({ host: bindAddress, port: fastPort }, "the fast port, two below the broker's,")
+    await this.#haService.start()
     this.#addresses = { listen: main.address, haListen: this.#haService.address, fastListen: fast.address }
   }
 
@@ -241,6 +242,7 @@ function storeOptions(config: BrokerConfig) {
 function haOptions(config: BrokerConfig) {
   return {
     listenOn: { host: config.haBindAddress, port: config.haListenPort },
+    isAllowed: hostAllowList(config.haAllowedHosts),
     batchSize: config.haTransferBatchSize,
     heartbeatIntervalMs: config.haSendHeartbeatInterval,
     housekeepingIntervalMs: config.haHousekeepingInterval,

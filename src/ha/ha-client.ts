@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert'
 import { HaError, type MqError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import { RateLimitedLog } from '../base/rate-limited-log.ts'
@@ -141,6 +142,7 @@ export class HAClient implements Service {
       try {
         await this.#followMaster()
       } catch (error) {
+        if (error instanceof AssertionError) throw error // a mistake of ours is no trouble with the link
         this.#onTrouble(error as MqError)
       }
       if (!this.#isOver()) await this.#pause.waitForRunning(this.#backoff.nextDelayMs())
@@ -300,11 +302,11 @@ export class HAClient implements Service {
     this.#downSinceTimestamp ||= this.#clock.wallMs()
     this.#lastError = error.message
     if (error.code === 'HA_JOIN_REFUSED' || error.code === 'HA_DIVERGED') return this.#refuse(error)
-    const master = this.#master === null ? 'unknown' : `${this.#master.host}:${this.#master.port}`
+    const master = this.#master === null ? {} : { master: `${this.#master.host}:${this.#master.port}` } // the reason names it otherwise
     const since = isoTime(this.#downSinceTimestamp)
     this.#troubleLog.warn(
       error.code ?? error.name,
-      { master, since, reason: error.message },
+      { ...master, since, reason: error.message },
       'no link to the master, trying again',
     )
   }

@@ -35,7 +35,7 @@ export interface HAServiceOptions extends HAConnectionOptions {
   /** `slaveTimeout`. */
   readonly slaveTimeoutMs: number
   /** `haAllowedHosts`: whether the HA port is open to an address. Absent: to every one. */
-  readonly isAllowed?: (host: string) => boolean
+  readonly isAllowed: (host: string) => boolean
 }
 
 /** One slave's link as the master sees it. */
@@ -206,7 +206,7 @@ export class HAService implements Service, ReplicationGate {
 
   #onConnection(socket: Connection): void {
     const { host } = socket.remote
-    if (this.#options.isAllowed?.(host) === false) {
+    if (!this.#options.isAllowed(host)) {
       this.#refusedHosts++
       socket.destroy()
       return this.#linkLog.warn('host', { host }, 'a host that is not among haAllowedHosts was turned away from the HA port')

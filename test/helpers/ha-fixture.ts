@@ -201,6 +201,7 @@ export class TestBroker {
     this.store = new MessageStore(platform, silentLogger, storeOptions, lock)
     const haOptions: HAServiceOptions = {
       listenOn: { host, port: HA_PORT },
+      isAllowed: () => true,
       batchSize: 32 * 1024,
       heartbeatIntervalMs: 5000,
       housekeepingIntervalMs: 20_000,
@@ -246,7 +247,7 @@ export class TestBroker {
   }
 }
 
-export function draftOf(body: Buffer, topic = 'TopicTest'): MessageDraft {
+function draftOf(body: Buffer, topic = 'TopicTest'): MessageDraft {
   return {
     topic,
     topicBytes: Buffer.from(topic),
@@ -287,37 +288,21 @@ export function report(offset: number | bigint): Buffer {
   return bytes
 }
 
-export function parseFrames(bytes: Buffer): { frames: Frame[]; rest: number } {
-  const frames: Frame[] = []
-  let at = 0
-  while (bytes.length - at >= 12) {
-    const size = bytes.readInt32BE(at + 8)
-    if (bytes.length - at - 12 < size) break
-    frames.push({ offset: Number(bytes.readBigInt64BE(at)), body: bytes.subarray(at + 12, at + 12 + size) })
-    at += 12 + size
-  }
-  return { frames, rest: bytes.length - at }
-}
-
 export class RawSlave {
   readonly connection: FakeConnection
+  /** Every frame that came whole. */
+  readonly frames: Frame[] = []
   closed = false
-  readonly #received: Buffer[] = []
+  /** Bytes that came, those of frames that are not whole included. */
+  receivedSize = 0
+  #rest = Buffer.alloc(0)
 
   constructor(connection: FakeConnection) {
     this.connection = connection
-    connection.onData = (view) => void this.#received.push(Buffer.from(view))
+    connection.onData = (view) => this.#parse(view)
     connection.onClose = () => {
       this.closed = true
     }
-  }
-
-  get received(): Buffer {
-    return Buffer.concat(this.#received)
-  }
-
-  get frames(): Frame[] {
-    return parseFrames(this.received).frames
   }
 
   get heartbeats(): Frame[] {
@@ -332,6 +317,19 @@ export class RawSlave {
 
   report(offset: number | bigint): void {
     this.connection.write([report(offset)])
+  }
+
+  #parse(view: Buffer): void {
+    this.receivedSize += view.length
+    const bytes = Buffer.concat([this.#rest, view])
+    let at = 0
+    while (bytes.length - at >= 12) {
+      const size = bytes.readInt32BE(at + 8)
+      if (bytes.length - at - 12 < size) break
+      this.frames.push({ offset: Number(bytes.readBigInt64BE(at)), body: bytes.subarray(at + 12, at + 12 + size) })
+      at += 12 + size
+    }
+    this.#rest = bytes.subarray(at)
   }
 }
 

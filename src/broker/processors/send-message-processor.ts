@@ -4,7 +4,7 @@ import type { MessageStore } from '../../store/message-store.ts'
 import type { PutResult, PutStatus } from '../../store/put-result.ts'
 import { parseSendMessageRequestHeader, type SendMessageRequestHeader } from '../../wire/headers/send-message-request-header.ts'
 import { encodeSendMessageResponseHeader } from '../../wire/headers/send-message-response-header.ts'
-import { MULTI_TAGS_FLAG, TRANSACTION_MASK, TRANSACTION_PREPARED } from '../../wire/message-sys-flag.ts'
+import { hasQueuePlace, MULTI_TAGS_FLAG } from '../../wire/message-sys-flag.ts'
 import { createResponse, type RemotingCommand } from '../../wire/remoting-command.ts'
 import { ResponseCode } from '../../wire/response-code.ts'
 import { encodeHost, offsetMessageId } from '../../wire/socket-host.ts'
@@ -254,10 +254,7 @@ function isRetriedTooOften(request: RemotingCommand, header: SendMessageRequestH
 /** What this broker cannot do yet it refuses: a delayed message stored as an ordinary one would be delivered at once. */
 function unsupportedFeature({ sysFlag, batch, properties }: SendMessageRequestHeader, isDeadLetter: boolean): Refusal | null {
   const asksForMore = ASKS_FOR_MORE.test(properties)
-  if (
-    (sysFlag & TRANSACTION_MASK) === TRANSACTION_PREPARED ||
-    (asksForMore && propertyValue(properties, TRANSACTION_PROPERTY)?.toLowerCase() === 'true')
-  ) {
+  if (!hasQueuePlace(sysFlag) || (asksForMore && propertyValue(properties, TRANSACTION_PROPERTY)?.toLowerCase() === 'true')) {
     return { code: ResponseCode.NO_PERMISSION, remark: 'this broker does not take transactional messages yet' }
   }
   if (batch) return { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'this broker does not take batches yet' }

@@ -54,6 +54,14 @@ describe('replacing a file of the config folder', () => {
     expect(textOf(disk, `${PATH}.bak`)).toBe(OLD)
   })
 
+  test('what an earlier attempt left in the temporary files does not get in', () => {
+    const disk = diskWithOld()
+    for (const path of [`${PATH}.tmp`, `${PATH}.bak.tmp`]) write(disk, path, `${NEW}${'x'.repeat(100)}`)
+    replaceConfigFile(disk, PATH, NEW)
+    expect(textOf(disk, PATH)).toBe(NEW)
+    expect(textOf(disk, `${PATH}.bak`)).toBe(OLD)
+  })
+
   test('D07: what is renamed over the file has been synced, and the folder is synced last', () => {
     const disk = diskWithOld()
     replaceConfigFile(disk, PATH, NEW)

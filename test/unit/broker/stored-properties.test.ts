@@ -80,6 +80,15 @@ describe('what is stored with a message', () => {
     expect(stored).toBe(propertiesText({ TAGS: 'A', UNIQ_KEY: 'K', ...OWN }))
   })
 
+  test('A19: of several WAITs the last that says something counts, and all go', () => {
+    const sent = 'WAIT\u0001true\u0002TAGS\u0001A\u0002WAIT\u0001false\u0002UNIQ_KEY\u0001K\u0002WAIT\u0001\u0002'
+    expect(setUp().complete(sent)).toEqual({
+      text: propertiesText({ TAGS: 'A', UNIQ_KEY: 'K', ...OWN }),
+      uniqueKey: 'K',
+      waits: false,
+    })
+  })
+
   test('of a dead letter DELAY is neutralised (broker §3.6)', () => {
     const { text: stored, waits } = setUp().completeDeadLetter(propertiesText({ DELAY: '5', WAIT: 'false', UNIQ_KEY: 'K' }))
     expect(pairsOf(stored)).toEqual({ DELAY: '-1', UNIQ_KEY: 'K', ...OWN })

@@ -301,7 +301,7 @@ describe('A02: strangers on the HA port', () => {
         await turns(3)
         expect(send.status).toBe('FLUSH_SLAVE_TIMEOUT')
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     )
   })
 
@@ -385,7 +385,7 @@ describe('H07: haAllowedHosts', () => {
       stray.report(0)
       await turns(3)
       expect(stray.closed).toBe(true)
-      expect(stray.received).toHaveLength(0)
+      expect(stray.receivedSize).toBe(0)
     }
     expect(master.ha.refusedHosts).toBe(20)
     expect(master.ha.refusedReports).toBe(0)

@@ -237,7 +237,7 @@ describe('no wake-up is lost', () => {
         expect(errors).toEqual([])
         expect(at).toBe(log.maxOffset)
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     )
   })
 })

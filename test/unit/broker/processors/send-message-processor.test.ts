@@ -308,6 +308,12 @@ describe('refusals, in the order of broker §3.2', () => {
     expect(setUp({ table: { R: { perm: 4 } } }).send(sendRequest({ topic: 'R' })).code).toBe(ResponseCode.SUCCESS)
   })
 
+  test.each([4, 12])('sysFlag %d would get no place in a queue: refused, not stored where nobody can read it', (sysFlag) => {
+    const { send, puts } = setUp()
+    expect(send(sendRequest({ sysFlag })).code).toBe(16)
+    expect(puts).toEqual([])
+  })
+
   test.each(['true', 'TRUE'])('TRAN_MSG=%s is a transaction too', (value) => {
     expect(setUp().send(sendRequest({ properties: propertiesText({ TRAN_MSG: value }) })).code).toBe(16)
   })
