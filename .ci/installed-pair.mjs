@@ -15,7 +15,7 @@ async function start(args, isWanted) {
   const child = spawn(bin, [...args, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] })
   children.push(child)
   for await (const line of createInterface({ input: child.stdout })) {
-    console.log(line)
+    process.stdout.write(`${line}\n`)
     const fields = JSON.parse(line)
     if (isWanted(fields)) {
       child.stdout.resume()
@@ -27,7 +27,10 @@ async function start(args, isWanted) {
 
 try {
   const master = await start(['--role', 'SYNC_MASTER', '--store', join(folder, 'm')], ({ msg }) => msg === 'ready')
-  await start(['--role', 'SLAVE', '--master', master.listen, '--store', join(folder, 's')], ({ msg }) => msg === 'following the master')
+  await start(
+    ['--role', 'SLAVE', '--master', master.listen, '--store', join(folder, 's')],
+    ({ msg }) => msg === 'following the master',
+  )
   const sent = spawnSync(bin, ['send', 'TopicTest', 'hello', '--broker', master.listen], { stdio: 'inherit' })
   if (sent.status !== 0) throw new Error(`send ended with ${sent.status}`)
 } finally {
@@ -37,4 +40,4 @@ try {
   }
   rmSync(folder, { recursive: true })
 }
-console.log('the installed package works')
+process.stdout.write('the installed package works\n')

@@ -331,6 +331,3 @@ export type BrokerConfigKey = Rows['name']
 
 /** The settings of one broker: a value for every row of the table. */
 export type BrokerConfig = { readonly [R in Rows as R['name']]: ValueOf<R> }
-
-export type BrokerRole = BrokerConfig['brokerRole']
-export type FlushDiskType = BrokerConfig['flushDiskType']

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import { StoreError } from '../base/errors.ts'
 import type { FileSystem } from '../platform/file-system.ts'
-import { readOffset, writeOffset } from '../wire/int64.ts'
+import { readOffset } from '../wire/int64.ts'
 import { offsetFileName } from './mapped-file-queue.ts'
 import type { OpenFileCache } from './open-file-cache.ts'
 
@@ -13,6 +13,8 @@ const PRE_BLANK_SIZE = 0x7fffffff
 /** First four bytes of the largest offset that can be (2^53 − 1); anything above, or negative, is no offset. */
 const OFFSET_HIGH_MAX = 0x1f_ffff
 const PENDING_SIZE_MIN = 16 * UNIT_SIZE
+/** What a queue keeps for the units of its next round: some 400, which is a round of recovery with a handful of queues. */
+const PENDING_SIZE_KEPT = 8 * 1024
 
 /** One place of a queue. */
 export interface QueueUnit {
@@ -115,19 +117,19 @@ export class ConsumeQueue {
   /**
    * Puts a unit at `index`. One that is there already is left alone (it comes again after recovery); units that were never seen are
    * filled with pre-blank ones, so every unit stands at its own index (store-format, sharp edges 5 and 6).
-   * @param tagsHash signed 32-bit, stored with its sign extended to 64
+   * @param tagsCode a signed hash of 32 bits, or a time in ms; stored in 64 bits
    * @returns how many units had to be filled in between; −1 where that would be more than a file of them: no queue has such a gap, so
    *   `index` is not believed and nothing is put
    */
-  put(index: number, physicOffset: number, size: number, tagsHash: number): number {
+  put(index: number, physicOffset: number, size: number, tagsCode: number): number {
     if (index < this.#maxIndex) return 0
     const filled = index === this.#maxIndex ? 0 : this.#fillUpTo(index)
     if (filled < 0) return filled
     const at = this.#pendingRoom(UNIT_SIZE)
-    writeOffset(this.#pending, at, physicOffset)
-    this.#pending.writeInt32BE(size, at + 8)
-    this.#pending.writeInt32BE(tagsHash < 0 ? -1 : 0, at + 12)
-    this.#pending.writeInt32BE(tagsHash, at + 16)
+    const pending = this.#pending
+    putInt64(pending, at, physicOffset)
+    putInt32(pending, at + 8, size)
+    putInt64(pending, at + 12, tagsCode)
     this.#maxIndex++
     return filled
   }
@@ -172,7 +174,7 @@ export class ConsumeQueue {
       from += size
     }
     this.#pendingSize = 0
-    if (this.#pending.length > 4096) this.#pending = Buffer.alloc(0) // a burst must not cost memory for ever, times the number of queues
+    if (this.#pending.length > PENDING_SIZE_KEPT) this.#pending = Buffer.alloc(0) // a burst must not cost memory for ever, times the number of queues
   }
 
   #fileFor(fileStart: number) {
@@ -275,4 +277,18 @@ export class ConsumeQueue {
   #path(fileStart: number): string {
     return join(this.directory, offsetFileName(fileStart))
   }
+}
+
+/** Any safe integer as int64. Buffer's own writers check what is known here, and a catch-up puts a million units a second. */
+function putInt64(bytes: Buffer, at: number, value: number): void {
+  putInt32(bytes, at, Math.floor(value / 0x1_0000_0000))
+  putInt32(bytes, at + 4, value)
+}
+
+/** The low 32 bits of `value`. */
+function putInt32(bytes: Buffer, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
 }

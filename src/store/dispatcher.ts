@@ -1,7 +1,8 @@
 import { StoreError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Clock } from '../platform/clock.ts'
-import { findProperty, PROPERTY_TAGS, propertyName } from '../wire/message-properties.ts'
+import { deliverTimestamp, SCHEDULE_TOPIC } from '../wire/delay-level.ts'
+import { findProperty, PROPERTY_DELAY, PROPERTY_TAGS, propertyName } from '../wire/message-properties.ts'
 import { BLANK_SIZE, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
 import { tagsCodeOf } from '../wire/tags-code.ts'
@@ -21,6 +22,7 @@ const PIECE_SIZE = 256 * 1024
 const HEAD_SIZE = 64
 
 const TAGS = propertyName(PROPERTY_TAGS)
+const DELAY = propertyName(PROPERTY_DELAY)
 
 export interface DispatcherEvents {
   /** Queue units could not be written: the store takes no more puts ("logics queue error"). `retryUnits` tries again. */
@@ -129,10 +131,8 @@ export class Dispatcher {
     if (!hasQueuePlace(fields.sysFlag)) return true
     const queue = this.#finder.find(bytes, fields)
     if (queue === null) return this.#stall('a topic or queue id that names no queue', offset)
-    const tags = findProperty(bytes, fields.propertiesAt, fields.propertiesSize, TAGS)
-    const tagsCode = tags === null ? 0 : tagsCodeOf(bytes, tags.start, tags.end)
     const hadPending = queue.hasPending
-    const filled = queue.put(fields.queueOffset, offset, fields.size, tagsCode)
+    const filled = queue.put(fields.queueOffset, offset, fields.size, tagsCodeIn(bytes, fields, queue.topic))
     if (filled < 0) return this.#stall(`queue offset ${fields.queueOffset} far behind the queue's end ${queue.maxIndex}`, offset)
     if (filled > 0) {
       this.#logger.warn(
@@ -260,4 +260,16 @@ export class Dispatcher {
     this.#events.onStalled(this.#stalledReason)
     return false
   }
+}
+
+/** What consumers filter by; in a queue of delayed messages it is the time they are due instead (CommitLog.checkMessageAndReturnSize). */
+function tagsCodeIn(bytes: Buffer, fields: RecordFields, topic: string): number {
+  const { propertiesAt, propertiesSize, storeTimestamp } = fields
+  if (topic === SCHEDULE_TOPIC) {
+    const level = findProperty(bytes, propertiesAt, propertiesSize, DELAY)
+    const due = level === null ? null : deliverTimestamp(bytes.toString('latin1', level.start, level.end), storeTimestamp)
+    if (due !== null) return due
+  }
+  const tags = findProperty(bytes, propertiesAt, propertiesSize, TAGS)
+  return tags === null ? 0 : tagsCodeOf(bytes, tags.start, tags.end)
 }

@@ -1,10 +1,9 @@
 /** Bits of SYSFLAG (MessageSysFlag). */
-export const COMPRESSED_FLAG = 0x1
 /** The topic is filtered by several tags; nothing else depends on it. */
 export const MULTI_TAGS_FLAG = 0x2
-export const TRANSACTION_MASK = 0xc
-export const TRANSACTION_PREPARED = 0x4
-export const TRANSACTION_ROLLBACK = 0xc
+const TRANSACTION_MASK = 0xc
+const TRANSACTION_PREPARED = 0x4
+const TRANSACTION_ROLLBACK = 0xc
 export const BORN_HOST_V6_FLAG = 0x10
 export const STORE_HOST_V6_FLAG = 0x20
 

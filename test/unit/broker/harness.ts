@@ -117,7 +117,7 @@ export function propertiesText(pairs: Readonly<Record<string, string>>): string 
     .join('')
 }
 
-export const STORE_OPTIONS: MessageStoreOptions = {
+const STORE_OPTIONS: MessageStoreOptions = {
   directory: '/store',
   commitLogFileSize: 4096,
   consumeQueueFileSize: 2000,
@@ -159,7 +159,7 @@ export async function memoryStore(
 
 const HOST = encodeHost('127.0.0.1', 10_911)
 
-export function draft(fields: Partial<MessageDraft> & { readonly text?: string } = {}): MessageDraft {
+function draft(fields: Partial<MessageDraft> & { readonly text?: string } = {}): MessageDraft {
   const { text = 'hello', ...rest } = fields
   return {
     topic: 'T',

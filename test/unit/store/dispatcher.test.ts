@@ -53,6 +53,26 @@ test('units carry offset, size and the hash of the tags', async () => {
   expect(units.map(({ tagsCode }) => tagsCode)).toEqual([2_598_919n, -934_813_832n, 0n, BigInt(javaHash('größe'))])
 })
 
+test('a unit of a delayed message carries the time it is due in place of the tags', async () => {
+  const store = await TestStore.inMemory()
+  const delayed = (properties: string) => ({ topic: 'SCHEDULE_TOPIC_XXXX', properties: Buffer.from(properties) })
+  const results = await store.putEach(
+    delayed('TAGS\u0001TagA\u0002DELAY\u00013\u0002'),
+    delayed('DELAY\u000116\u0002'),
+    delayed('TAGS\u0001TagA\u0002'),
+    { properties: Buffer.from('TAGS\u0001TagA\u0002DELAY\u00013\u0002') },
+  )
+  await store.dispatched()
+  const codes = [...queueContent(store.disk, 'SCHEDULE_TOPIC_XXXX', 0), ...queueContent(store.disk, 'TopicTest', 0)]
+  const [first, second] = results.map(({ storeTimestamp }) => storeTimestamp)
+  expect(codes.map(({ tagsCode }) => Number(tagsCode))).toEqual([
+    Number(first) + 10_000,
+    Number(second) + 1_800_000,
+    2_598_919,
+    2_598_919,
+  ])
+})
+
 /** String.hashCode, once more. */
 function javaHash(text: string): number {
   return [...text].reduce((hash, char) => (31 * hash + char.charCodeAt(0)) | 0, 0)
