@@ -30,8 +30,13 @@ export async function startProgress(label: string, total: number, unit: Progress
     rate: shown(done / Math.max(0.001, (performance.now() - startMs) / 1000)),
   })
   bar.start(total, 0, facts(0))
+  let shownDone = 0
   return {
-    update: (done) => bar.update(done, facts(done)),
+    update(done) {
+      if (done === shownDone) return // the package takes a standstill for an unknown time left
+      shownDone = done
+      bar.update(done, facts(done))
+    },
     stop: () => bar.stop(),
   }
 }
