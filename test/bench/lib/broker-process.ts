@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { atExit } from './at-exit.ts'
 
 /** The command line as it is shipped: benches measure what is built, not the source. */
 export const HA_BROKER = fileURLToPath(new URL('../../../dist/bin/ha-broker.js', import.meta.url))
@@ -27,11 +28,15 @@ export class BrokerProcess {
   private constructor(args: readonly string[], nodeArgs: readonly string[]) {
     const child = spawn(process.execPath, [...NODE_ARGS, ...nodeArgs, HA_BROKER, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
+    const forget = atExit(() => child.kill('SIGKILL'))
     createInterface({ input: child.stdout }).on('line', (line) => this.#onLine(line))
     child.stderr.on('data', (chunk: Buffer) => this.#keepError(chunk.toString()))
     this.#ended = new Promise((resolve) => {
       child.once('error', (error) => resolve(error.message))
-      child.once('close', (code, signal) => resolve(`it ended with ${code ?? signal}`))
+      child.once('close', (code, signal) => {
+        forget()
+        resolve(`it ended with ${code ?? signal}`)
+      })
     })
   }
 

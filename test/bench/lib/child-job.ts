@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { atExit } from './at-exit.ts'
 
 /**
  * Runs a module that calls `serveJob` in a process of its own, so that its work shares no event loop with anything that is measured.
@@ -8,12 +9,14 @@ import { fileURLToPath } from 'node:url'
 export function runJob<Order extends object, Result>(module: URL, order: Order): Promise<Result> {
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(module))
+    const forget = atExit(() => child.kill('SIGKILL'))
     let result: Result | undefined
     child.once('message', (message) => {
       result = message as Result
     })
     child.once('error', reject)
     child.once('close', (code) => {
+      forget()
       if (code === 0 && result !== undefined) resolve(result)
       else reject(new Error(`${fileURLToPath(module)} ended with ${code}`))
     })

@@ -4,6 +4,7 @@ import type { BrokerProcess } from './broker-process.ts'
 
 const PROBE = new URL('./loop-delay-probe.mjs', import.meta.url).href
 const POLL_MS = 10
+const ANSWER_TIMEOUT_MS = 10_000
 
 /** How late the timers of an event loop were over a while. */
 export interface LoopDelay {
@@ -26,7 +27,8 @@ export class LoopDelayWatch {
   /** What was seen since the last call of this, or since the start. */
   async take(broker: BrokerProcess): Promise<LoopDelay> {
     process.kill(broker.pid, 'SIGUSR2')
-    for (;;) {
+    const deadlineMs = performance.now() + ANSWER_TIMEOUT_MS
+    while (performance.now() < deadlineMs) {
       const line = this.#lines()[this.#taken]
       if (line !== undefined) {
         this.#taken++
@@ -34,6 +36,7 @@ export class LoopDelayWatch {
       }
       await sleep(POLL_MS)
     }
+    throw new Error(`the probe in process ${broker.pid} does not answer`)
   }
 
   /** Whole lines only. */

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { StoreError } from '../../../src/base/errors.ts'
-import type { ReplicationGate } from '../../../src/store/replication-gate.ts'
+import type { PutStatus } from '../../../src/store/put-result.ts'
+import type { ReplicationGate, ReplicaWaiter } from '../../../src/store/replication-gate.ts'
 import { BLANK_SIZE, encodeMessageRecord, messageRecordSize } from '../../../src/wire/message-record.ts'
 import { BLANK_124, RECORD_OFFSET, RECORD_V1 } from '../../golden/worked-bytes.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
@@ -206,6 +207,43 @@ describe('what is refused', () => {
     await store.dispatched()
     expect(disagreements(store.disk, store.store)).toEqual([])
   })
+})
+
+describe('A10: disk and slaves are waited for side by side, and a put ends once', () => {
+  test.each([
+    ['PUT_OK', 'PUT_OK'],
+    ['FLUSH_SLAVE_TIMEOUT', 'FLUSH_SLAVE_TIMEOUT'],
+    ['SLAVE_NOT_AVAILABLE', 'SLAVE_NOT_AVAILABLE'],
+  ] as const)('slaves %s, disk in time: %s', async (replicas, expected) => {
+    expect(await ended(replicas, 0)).toEqual([expected])
+  })
+
+  test.each([
+    ['PUT_OK', 'FLUSH_DISK_TIMEOUT'],
+    ['FLUSH_SLAVE_TIMEOUT', 'FLUSH_SLAVE_TIMEOUT'],
+    ['SLAVE_NOT_AVAILABLE', 'SLAVE_NOT_AVAILABLE'],
+  ] as const)('slaves %s, disk late: %s', async (replicas, expected) => {
+    expect(await ended(replicas, 5000)).toEqual([expected])
+  })
+
+  async function ended(replicas: PutStatus, diskTakesMs: number): Promise<PutStatus[]> {
+    const store = await TestStore.inMemory({ flush: { flushDiskType: 'SYNC_FLUSH' } })
+    const { fileSystem } = store.disk
+    fileSystem.hold('fdatasync')
+    onTestFinished(() => fileSystem.release())
+    const waiting: ReplicaWaiter[] = []
+    store.store.useGate({ admit: () => null, logEndMoved: () => {}, awaitReplicas: (waiter) => void waiting.push(waiter) })
+    const statuses: PutStatus[] = []
+    store.store.put(draft(), true, ({ status }) => void statuses.push(status))
+    await until(() => waiting.length === 1)
+    store.clock.advance(diskTakesMs)
+    fileSystem.release()
+    await turns()
+    expect(statuses).toEqual([])
+    for (const waiter of waiting) waiter.replicated(replicas)
+    await turns()
+    return statuses
+  }
 })
 
 describe('one write per turn', () => {
