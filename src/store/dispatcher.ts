@@ -1,6 +1,6 @@
 import { StoreError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
-import type { Clock } from '../platform/clock.ts'
+import type { Clock, Timer } from '../platform/clock.ts'
 import { deliverTimestamp, SCHEDULE_TOPIC } from '../wire/delay-level.ts'
 import { findProperty, PROPERTY_DELAY, PROPERTY_TAGS, propertyName } from '../wire/message-properties.ts'
 import { BLANK_SIZE, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
@@ -14,6 +14,8 @@ import { QueueFinder } from './queue-finder.ts'
 
 /** One turn of the loop dispatches no longer than this; the rest follows in the next turn (DESIGN §1.5). */
 const TURN_MS = 4
+/** Units that wait to be written, at most. */
+const GATHERED_UNITS_MAX = 8192
 /** Records between two looks at the clock. */
 const RECORDS_PER_LOOK = 128
 /** Bytes taken from a file at once when dispatch is behind the tail. */
@@ -23,6 +25,13 @@ const HEAD_SIZE = 64
 
 const TAGS = propertyName(PROPERTY_TAGS)
 const DELAY = propertyName(PROPERTY_DELAY)
+
+export interface DispatcherOptions {
+  /** Up to where records may be seen: the written log, or the flushed one under SYNC_FLUSH (DefaultMessageStore.getConfirmOffset). */
+  readonly limit: () => number
+  /** How long units wait for others of their queue before they are written; 0: to the end of the turn. */
+  readonly unitDelayMs: number
+}
 
 export interface DispatcherEvents {
   /** Queue units could not be written: the store takes no more puts ("logics queue error"). `retryUnits` tries again. */
@@ -41,8 +50,8 @@ export class Dispatcher {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #events: DispatcherEvents
-  /** Up to where records may be seen: the written log, or the flushed one under SYNC_FLUSH (DefaultMessageStore.getConfirmOffset). */
   readonly #limit: () => number
+  readonly #unitDelayMs: number
   readonly #fields = new RecordFields()
   /** Queues with gathered units. */
   readonly #dirty = new Set<ConsumeQueue>()
@@ -55,20 +64,23 @@ export class Dispatcher {
   #stalledReason: string | null = null
   #writeFailure: string | null = null
   #turnPending = false
+  #gatheredUnits = 0
+  #unitTimer: Timer | null = null
 
   constructor(
     log: CommitLog,
     queues: ConsumeQueueStore,
     clock: Clock,
     logger: Logger,
-    limit: () => number,
+    options: DispatcherOptions,
     events: DispatcherEvents,
   ) {
     this.#log = log
     this.#finder = new QueueFinder(queues)
     this.#clock = clock
     this.#logger = logger
-    this.#limit = limit
+    this.#limit = options.limit
+    this.#unitDelayMs = options.unitDelayMs
     this.#events = events
   }
 
@@ -118,6 +130,7 @@ export class Dispatcher {
   /** The disk that refused queue units is well again: they are written now, and dispatch goes on. */
   retryUnits(): void {
     this.#writeFailure = null
+    this.tryWriteUnits()
     this.pump()
   }
 
@@ -141,11 +154,15 @@ export class Dispatcher {
       )
     }
     if (!hadPending) this.#dirty.add(queue)
+    this.#gatheredUnits++
     return true
   }
 
   /** Writes the units gathered since the last call: one write per queue. Throws as the disk does; what is not written stays gathered. */
   writeUnits(): void {
+    this.#unitTimer?.cancel()
+    this.#unitTimer = null
+    this.#gatheredUnits = 0
     for (const queue of this.#dirty) {
       queue.writePending()
       this.#dirty.delete(queue)
@@ -153,19 +170,25 @@ export class Dispatcher {
     this.#lastStoreTimestamp = this.#gatheredStoreTimestamp
   }
 
-  /** @returns whether there is more to do at once */
-  #dispatchForOneTurn(): boolean {
-    const deadlineMs = this.#clock.monotonicMs() + TURN_MS
-    let more = true
-    while (more && this.#clock.monotonicMs() < deadlineMs) more = this.#tryDispatchPiece(deadlineMs)
+  /** `writeUnits` for those who cannot use its error: a failure stalls dispatch and is told by `onQueueWriteFailed`. */
+  tryWriteUnits(): void {
+    if (this.#writeFailure !== null) return // only `retryUnits` may believe the disk again
     try {
       this.writeUnits()
     } catch (error) {
       this.#writeFailure = `the queues cannot be written: ${(error as Error).message}`
       this.#events.onQueueWriteFailed(error as Error)
-      return false
     }
-    return more
+  }
+
+  /** @returns whether there is more to do at once */
+  #dispatchForOneTurn(): boolean {
+    const deadlineMs = this.#clock.monotonicMs() + TURN_MS
+    let more = true
+    while (more && this.#clock.monotonicMs() < deadlineMs) more = this.#tryDispatchPiece(deadlineMs)
+    if (this.#unitDelayMs === 0 || this.#gatheredUnits >= GATHERED_UNITS_MAX) this.tryWriteUnits()
+    else if (this.#dirty.size > 0) this.#unitTimer ??= this.#clock.setTimer(this.#unitDelayMs, () => this.tryWriteUnits())
+    return more && this.#writeFailure === null
   }
 
   #tryDispatchPiece(deadlineMs: number): boolean {

@@ -119,6 +119,7 @@ export class FlushService {
 
   #startSweep(): void {
     if (this.#sweep !== null || this.#failed) return
+    this.#dispatcher.tryWriteUnits()
     this.#sweep = { queues: this.#queues.queues(), coversTimestamp: this.#dispatcher.lastStoreTimestamp }
     this.#next()
   }

@@ -27,6 +27,8 @@ export interface MessageStoreOptions {
   readonly commitLogDirectory?: string
   readonly commitLogFileSize: number
   readonly consumeQueueFileSize: number
+  /** How long queue units are gathered before they are written, in ms; see Dispatcher. */
+  readonly queueUnitDelayMs: number
   readonly tailSize: number
   /** `maxMessageSize` in bytes. */
   readonly bodySizeMax: number
@@ -105,10 +107,17 @@ export class MessageStore implements Service {
     )
     this.queues = new ConsumeQueueStore(fileSystem, join(options.directory, 'consumequeue'), options.consumeQueueFileSize)
     const limit = (): number => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.log.flushedOffset : this.log.maxOffset)
-    this.#dispatcher = new Dispatcher(this.log, this.queues, clock, logger, limit, {
-      onQueueWriteFailed: (error) => this.#onWriteFailed(`the queues could not be written: ${error.message}`, error, error),
-      onStalled: (reason) => this.#onDispatchStalled(reason),
-    })
+    this.#dispatcher = new Dispatcher(
+      this.log,
+      this.queues,
+      clock,
+      logger,
+      { limit, unitDelayMs: options.queueUnitDelayMs },
+      {
+        onQueueWriteFailed: (error) => this.#onWriteFailed(`the queues could not be written: ${error.message}`, error, error),
+        onStalled: (reason) => this.#onDispatchStalled(reason),
+      },
+    )
     this.#offsets = new QueueOffsetTable(this.queues)
     this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory])
   }

@@ -184,6 +184,7 @@ export class TestBroker {
       directory: '/store',
       commitLogFileSize: 1024 ** 2,
       consumeQueueFileSize: 20 * 1024,
+      queueUnitDelayMs: 0,
       tailSize: 8 * 1024 ** 2,
       bodySizeMax: 4 * 1024 ** 2,
       isSlave: join !== undefined,

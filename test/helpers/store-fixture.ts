@@ -149,6 +149,7 @@ export class TestStore<D extends TestDisk = TestDisk> {
         directory: root,
         commitLogFileSize: LOG_FILE_SIZE,
         consumeQueueFileSize: QUEUE_FILE_SIZE,
+        queueUnitDelayMs: 0,
         tailSize: 256 * 1024,
         bodySizeMax: 4 * 1024 * 1024,
         isSlave,

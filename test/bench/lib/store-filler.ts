@@ -31,6 +31,7 @@ serveJob(async ({ directory, commitLogFileSize, bytes, bodySize }: FillOrder): P
     directory,
     commitLogFileSize,
     consumeQueueFileSize: 6_000_000,
+    queueUnitDelayMs: 10,
     tailSize: 32 * 1024 ** 2,
     bodySizeMax: 4 * 1024 ** 2,
     isSlave: false,

@@ -121,6 +121,7 @@ const STORE_OPTIONS: MessageStoreOptions = {
   directory: '/store',
   commitLogFileSize: 4096,
   consumeQueueFileSize: 2000,
+  queueUnitDelayMs: 0,
   tailSize: 4 * 1024 * 1024,
   bodySizeMax: 1024 * 1024,
   isSlave: false,

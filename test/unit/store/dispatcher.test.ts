@@ -208,6 +208,15 @@ describe('C10: bytes that are no record stop dispatch, and it says where', () =>
     await store.log.drain()
   }
 
+  test('a whole record that leaves no room for the blank', async () => {
+    const { append, range, stalled } = await slave()
+    const room = LOG_FILE_SIZE - good.length
+    const body = Buffer.alloc(room - 7 - messageRecordSize(draft({ body: '' })))
+    await append(Buffer.concat([good, recordsAt(good.length, { body, queueOffset: 2 })]))
+    expect(stalled()).toMatch(`no room for the blank at the end of its file at offset ${good.length}`)
+    expect(range().dispatchedOffset).toBe(good.length)
+  })
+
   test('it stalls again after a restart, and the log stays', async () => {
     const { store, append } = await slave()
     await append(Buffer.concat([good, recordsAt(good.length, { queueOffset: 2 ** 52 }, { topic: 'Other', queueOffset: 0 })]))

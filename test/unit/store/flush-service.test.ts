@@ -168,6 +168,20 @@ describe('SYNC_FLUSH', () => {
     expect(checkpointOf(store)).toEqual({ physic: 0, logics: 0 })
   })
 
+  test('what is written after a failed fdatasync is answered at once', async () => {
+    const { store, fileSystem, put, statuses } = await holding(SYNC)
+    fileSystem.failNext('fdatasync', 'EIO')
+    put()
+    await until(() => fileSystem.pendingCount === 1)
+    fileSystem.hold('fdatasync', 'write')
+    const late = store.put({ body: Buffer.alloc(40_000) })
+    await until(() => fileSystem.pendingCount === 2)
+    fileSystem.releaseOne()
+    await until(() => statuses().length === 1)
+    fileSystem.release()
+    expect(await late).toMatchObject({ status: 'FLUSH_DISK_TIMEOUT', queueOffset: 1 })
+  })
+
   test('a stop while sends wait answers each of them once', async () => {
     const { store, fileSystem, put, statuses } = await holding(SYNC)
     put(5)
@@ -203,13 +217,17 @@ describe('one fdatasync at a time', () => {
 
   test('a steady load under SYNC_FLUSH does not keep the checkpoint back', async () => {
     const store = await TestStore.inMemory(SYNC)
-    let puts = 0
-    const again = (): void => {
-      void store.put({ queueId: ++puts % 3 }).then(({ status }) => {
-        if (status === 'PUT_OK') again()
-      })
+    let queueId = 0
+    let isOver = false
+    onTestFinished(() => {
+      isOver = true
+    })
+    const turn = (): void => {
+      if (isOver) return
+      void store.put({ queueId: queueId++ % 3 })
+      setImmediate(turn)
     }
-    again()
+    turn() // so whenever one fdatasync ends, sends wait for the next
     await turns()
     store.clock.advance(1000)
     await until(() => checkpointOf(store).logics > 0)

@@ -34,6 +34,7 @@ function storeIn(directory: string, pid: number, acquire: AcquireProcessLock): M
       directory,
       commitLogFileSize: LOG_FILE_SIZE,
       consumeQueueFileSize: QUEUE_FILE_SIZE,
+      queueUnitDelayMs: 0,
       tailSize: 256 * 1024,
       bodySizeMax: 1000,
       isSlave: false,
