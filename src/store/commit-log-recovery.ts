@@ -1,5 +1,5 @@
 import { BLANK_SIZE, bodyIsSound, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
-import { isTornBehindBody } from './sound-record.ts'
+import { isTornBehindBody, TORN_BEHIND_BODY } from './sound-record.ts'
 
 const CHUNK_SIZE = 1024 * 1024
 
@@ -72,7 +72,7 @@ export function* scanRecords(source: ScanSource, range: ScanRange, visit: Record
         case 'message':
           if (offset + fields.size + BLANK_SIZE > fileEnd) return stop(offset, NO_ROOM_FOR_BLANK)
           if (!bodyIsSound(chunk, position, fields)) return stop(offset, 'a body that does not match its CRC')
-          if (isTornBehindBody(chunk, fields)) return stop(offset, 'a topic or properties that end in zeros')
+          if (isTornBehindBody(chunk, fields)) return stop(offset, TORN_BEHIND_BODY)
           visit(chunk, position, fields, offset)
           lastRecord = { offset, size: fields.size }
           lastStoreTimestamp = Math.max(lastStoreTimestamp, fields.storeTimestamp)

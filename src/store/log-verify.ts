@@ -4,6 +4,7 @@ import type { FileSystem } from '../platform/file-system.ts'
 import { BLANK_SIZE, bodyIsSound, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
 import { NO_ROOM_FOR_BLANK, type RecordVisitor, type ScanSource, scanRecords } from './commit-log-recovery.ts'
 import { MappedFileQueue } from './mapped-file-queue.ts'
+import { isTornBehindBody, TORN_BEHIND_BODY } from './sound-record.ts'
 
 /** Bytes looked at once when searching behind a bad record. */
 const SEARCH_CHUNK_SIZE = 1024 * 1024
@@ -156,6 +157,7 @@ export function inspectRecord(log: StoredLog, offset: number): StoredRecord {
     kind = fields.parse(bytes, 0, log.readSync(bytes, offset), offset)
   }
   if (kind === 'message' && fields.size + BLANK_SIZE > room) return { kind: 'bad', reason: NO_ROOM_FOR_BLANK }
+  if (kind === 'message' && isTornBehindBody(bytes, fields)) return { kind: 'bad', reason: TORN_BEHIND_BODY }
   if (kind === 'message') return { kind, bytes, fields, isSound: bodyIsSound(bytes, 0, fields) }
   if (kind === 'blank' && fields.size === room) return { kind, size: room }
   const reason = kind === 'blank' ? 'a blank that does not reach the end of its file' : fields.reason

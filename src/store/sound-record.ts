@@ -14,6 +14,9 @@ export interface SoundRecord {
   readonly storeTimestamp: number
 }
 
+/** Why a record that `isTornBehindBody` says yes to is none. */
+export const TORN_BEHIND_BODY = 'a topic or properties that end in zeros'
+
 /**
  * Whether zeros stand where topic or properties of the record parsed into `fields` should end. The CRC covers the body only, so a record that
  * was torn behind it has the right lengths and reads as a whole one; but neither a topic nor a property ends in a zero byte (D03).
