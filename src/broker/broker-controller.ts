@@ -145,6 +145,7 @@ export class BrokerController implements Service {
 
   async #stop(): Promise<void> {
     this.#lagLog.stop()
+    await this.#haService.stopFollowing() // before the store refuses what the master sends
     await this.#store.quiesce()
     await Promise.all(this.#servers.map((server) => server.stop()))
     await this.#haService.drain(DRAIN_TIMEOUT_MS)

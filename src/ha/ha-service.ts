@@ -123,6 +123,11 @@ export class HAService implements Service, ReplicationGate {
     await this.#haClient?.start()
   }
 
+  /** Ends the link to the master, where there is one; slaves of this broker are still served. */
+  async stopFollowing(): Promise<void> {
+    await this.#haClient?.stop()
+  }
+
   async stop(): Promise<void> {
     this.#ticker?.cancel()
     await this.#haClient?.stop()

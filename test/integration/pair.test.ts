@@ -217,6 +217,19 @@ describe('a pair of processes', () => {
     expect(missingFrom(join(folder, 's'), producer.acked)).toEqual([])
   })
 
+  test('H10: a slave that is stopped under load ends in order and says nothing of trouble', async () => {
+    const folder = temporaryFolder()
+    const { master, slave } = await linkedPair(folder)
+    const producer = new TestProducer(master.client(), 'p', { wait: false })
+    const sending = producer.sendUntil(() => false)
+    await master.haStatusWhen((status) => status.masterCommitLogMaxOffset > 200_000)
+    expect(await slave.kill('SIGTERM')).toBe(0)
+    expect(slave.lines.filter(({ level }) => level !== 'info')).toEqual([])
+    await master.kill('SIGKILL')
+    await sending
+    expectSameLogs(folder)
+  })
+
   test('SYNC_FLUSH on both sides: sends are acknowledged from the disk', async () => {
     const folder = temporaryFolder()
     const { master, slave } = await linkedPair(folder, '--set', 'flushDiskType=SYNC_FLUSH')
