@@ -13,7 +13,7 @@ const NODE_ARGS: readonly string[] = (process.env.BENCH_NODE_ARGS ?? '').split('
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 15_000
 /** USER_HZ, the unit of times in /proc: 100 wherever Linux runs. */
-const TICKS_PER_SECOND = 100
+export const TICKS_PER_SECOND = 100
 
 type LogFields = Readonly<Record<string, unknown>>
 
