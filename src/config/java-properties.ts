@@ -40,7 +40,7 @@ export function parseJavaProperties(text: string, path: string): JavaProperty[] 
 export function formatJavaProperty(key: string, value: string): string {
   const escaped = value
     .replace(/\\/g, '\\\\')
-    .replace(/^\s/, '\\$&')
+    .replace(/^ /, '\\ ')
     .replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
   return `${key}=${escaped}`
 }

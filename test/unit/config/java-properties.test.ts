@@ -62,6 +62,10 @@ describe('java properties', () => {
     expect(parse).toThrow(new RegExp(`^conf/a\\.conf:${line}: .*${problem}.*; `))
   })
 
+  test.each([' a', '\t', '\u2000', '\f b'])('a value that begins with white space %j is read back', (value) => {
+    expect(read(formatJavaProperty('key', value))).toEqual([['key', value, 1]])
+  })
+
   test('what is formatted is read back', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (value) => {
