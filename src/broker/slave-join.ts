@@ -43,10 +43,7 @@ export class SlaveJoin implements MasterJoin {
     const client = this.#client
     if (client === null) {
       if (haMasterAddress === null) throw new HaError('HA_MASTER_UNFIT', 'no master is known: say --master HOST:PORT')
-      this.#warnOnce(
-        'only the HA port of the master is known: its log is followed unchecked, and topics and offsets are not synchronized',
-        haMasterAddress,
-      )
+      this.#warnOnce('only the HA port of the master is known: topics and offsets are not synchronized', haMasterAddress)
       return haMasterAddress
     }
     this.#isTriedAsHaPort = false
@@ -62,18 +59,19 @@ export class SlaveJoin implements MasterJoin {
     }
   }
 
-  async check(localPort: number): Promise<void> {
+  async check(localPort: number): Promise<boolean> {
     const client = this.#client
-    if (client === null) return
+    if (client === null) return false
     if (this.#isTriedAsHaPort) {
       const advice =
         'it is followed as --ha-master; topics and offsets are not synchronized. The broker port is usually one lower'
-      return this.#warnOnce(`--master gives no broker's answer and is taken for a HA port: ${advice}`, client.address)
+      this.#warnOnce(`--master gives no broker's answer and is taken for a HA port: ${advice}`, client.address)
+      return false
     }
     this.#requireFit(await client.config({ haLocalPort: localPort, brokerId: this.#options.brokerId }))
-    await this.#store.settle()
     await compareWithMaster(this.#store.log, this.#store.lastRecord, client)
     this.#hasFollowed = true
+    return true
   }
 
   /** Ends what is asked at the moment. */

@@ -13,6 +13,7 @@ import { Backoff } from './backoff.ts'
 import { FlowMonitor } from './flow-monitor.ts'
 import { type HAConnectionState, nextState } from './ha-connection-state.ts'
 import type { MasterJoin } from './master-join.ts'
+import { OverlapCheck } from './overlap-check.ts'
 import { TransferFrameReader } from './transfer-frame-reader.ts'
 
 /** DefaultHAClient's connect timeout. */
@@ -68,6 +69,8 @@ export class HAClient implements Service {
   #state: HAConnectionState = 'READY'
   #master: Address | null = null
   #connection: Connection | null = null
+  /** While the log is compared with what the master sends: see OverlapCheck. */
+  #overlap: OverlapCheck | null = null
   #reportedOffset = -1
   #reportHeldBack = false
   #isPaused = false
@@ -163,9 +166,11 @@ export class HAClient implements Service {
       connection.onClose = (error) => resolve(error ?? new HaError('HA_FRAME_REFUSED', 'the master closed the link'))
     })
     try {
-      await unlessClosed(this.#store.log.drain(), closed) // what the last link brought; the first report must be the true end
-      await unlessClosed(this.#join.check(connection.local.port), closed)
+      await unlessClosed(this.#store.settle(), closed) // what the last link brought; the first report must be the true end
+      const compared = await unlessClosed(this.#join.check(connection.local.port), closed)
       if (this.#isOver()) return
+      const { log, lastRecord } = this.#store
+      this.#overlap = compared || log.isEmpty || log.maxOffset === log.minOffset ? null : new OverlapCheck(log, lastRecord)
       this.#startTransfer(connection)
       throw await closed
     } finally {
@@ -181,7 +186,7 @@ export class HAClient implements Service {
     this.#isPaused = false
     const frames = new TransferFrameReader({
       onHeader: (header) => this.#checkHeader(header),
-      onBody: (offset, bytes) => this.#store.appendReplicated(offset, bytes),
+      onBody: (offset, bytes) => this.#takeBody(offset, bytes),
     })
     connection.onData = (chunk) => this.#onData(connection, frames, chunk)
     connection.onDrain = () => {
@@ -190,12 +195,31 @@ export class HAClient implements Service {
       this.#report(this.#endOffset)
     }
     this.#report(this.#endOffset)
+    if (this.#overlap === null) this.#onJoined()
+  }
+
+  #onJoined(): void {
     this.#logger.info({ master: this.#master, from: this.#endOffset }, 'following the master')
   }
 
-  /** 0 while there is no log at all, else its written end: what a slave reports (DefaultHAClient.reportSlaveMaxOffset). */
+  /**
+   * What a slave reports: 0 while there is no log at all, else its written end (DefaultHAClient.reportSlaveMaxOffset), as far as it is known
+   * to be the master's log.
+   */
   get #endOffset(): number {
+    if (this.#overlap !== null) return this.#overlap.position
     return this.#store.log.isEmpty ? 0 : this.#store.log.maxOffset
+  }
+
+  #takeBody(offset: number, bytes: Buffer): void {
+    const overlap = this.#overlap
+    const known = overlap === null ? 0 : overlap.take(bytes)
+    if (overlap?.isDone === true) {
+      this.#overlap = null
+      this.#onJoined()
+      this.#report(this.#endOffset)
+    }
+    if (known < bytes.length) this.#store.appendReplicated(offset + known, bytes.subarray(known))
   }
 
   #onData(connection: Connection, frames: TransferFrameReader, chunk: Buffer): void {
@@ -226,16 +250,14 @@ export class HAClient implements Service {
     const unfit = this.#storeTrouble()
     if (unfit !== null) throw unfit // or the end that was cut back would be blamed on the master
     const { log } = this.#store
-    if (!log.isEmpty && physicOffset !== log.appendOffset) {
-      throw new HaError(
-        'HA_OFFSET_MISMATCH',
-        `the master sends offset ${physicOffset}, but this log ends at ${log.appendOffset}`,
-        {
-          physicOffset,
-          endOffset: log.appendOffset,
-        },
-      )
+    const endOffset = this.#overlap?.position ?? log.appendOffset
+    if (!log.isEmpty && physicOffset !== endOffset) {
+      throw new HaError('HA_OFFSET_MISMATCH', `the master sends offset ${physicOffset}, but this log goes on at ${endOffset}`, {
+        physicOffset,
+        endOffset,
+      })
     }
+    if (bodySize === 0) this.#overlap?.onHeartbeat()
     if (bodySize > log.fileSize - (physicOffset % log.fileSize)) {
       throw new HaError(
         'HA_FRAME_REFUSED',
@@ -293,6 +315,7 @@ export class HAClient implements Service {
   #endLink(connection: Connection): void {
     connection.destroy()
     this.#connection = null
+    this.#overlap = null
     this.#reportedOffset = -1
     if (this.#state === 'HANDSHAKE' || this.#state === 'TRANSFER') this.#state = nextState(this.#state, 'READY')
   }
@@ -327,7 +350,8 @@ export class HAClient implements Service {
 }
 
 /** Waits for `step`, but no longer than the link lives. @throws what ended the link */
-async function unlessClosed(step: Promise<void>, closed: Promise<Error>): Promise<void> {
-  const error = await Promise.race([step, closed])
-  if (error instanceof Error) throw error
+async function unlessClosed<T>(step: Promise<T>, closed: Promise<Error>): Promise<T> {
+  const result = await Promise.race([step, closed])
+  if (result instanceof Error) throw result
+  return result
 }

@@ -34,7 +34,12 @@ function startSlave(
   const parts: Partial<MasterJoin> =
     master === undefined
       ? {}
-      : { check: async (port) => master.ha.announceSlave(host, port, { brokerId: brokerId ?? 1, ackLevel: 'written' }) }
+      : {
+          check: async (port) => {
+            master.ha.announceSlave(host, port, { brokerId: brokerId ?? 1, ackLevel: 'written' })
+            return true
+          },
+        }
   return world.start({ host, join: joinTo(MASTER, parts), ...options })
 }
 
