@@ -18,6 +18,7 @@ import type { ReplicationGate } from './replication-gate.ts'
 import { StoreCheckpoint } from './store-checkpoint.ts'
 import { type AcquireProcessLock, type LockOwner, lockStore } from './store-lock.ts'
 import { recoverStore } from './store-recovery.ts'
+import { StoreStatistics } from './store-statistics.ts'
 import { WriteProbe } from './write-probe.ts'
 
 export interface MessageStoreOptions {
@@ -61,6 +62,8 @@ const openGate: ReplicationGate = {
 export class MessageStore implements Service {
   readonly log: CommitLog
   readonly queues: ConsumeQueueStore
+  /** What was put and what was read; the one who reads says so with `onGet`. */
+  readonly statistics: StoreStatistics
   readonly #platform: Platform
   readonly #logger: Logger
   readonly #options: MessageStoreOptions
@@ -94,6 +97,7 @@ export class MessageStore implements Service {
     this.#acquireLock = lock.acquire
     this.#owner = lock.owner
     const { fileSystem, clock } = platform
+    this.statistics = new StoreStatistics(clock)
     this.log = new CommitLog(
       fileSystem,
       clock,
@@ -186,6 +190,7 @@ export class MessageStore implements Service {
         },
       )
       this.#flushService.start()
+      this.statistics.start()
       this.#state = 'running'
     } catch (error) {
       this.#closeFiles()
@@ -195,16 +200,17 @@ export class MessageStore implements Service {
   }
 
   /**
-   * Stores a message. `done` is called exactly once, maybe before this returns: when the log's file has it and, if the sender `waits`, disk
+   * Stores a message. `answer` is called exactly once, maybe before this returns: when the log's file has it and, if the sender `waits`, disk
    * and slaves answered; or at once when it is refused. The draft's buffers are free again when this returns.
    * @throws RangeError for a draft with a number that does not fit its field; nothing is stored then
    */
-  put(draft: MessageDraft, waits: boolean, done: (result: PutResult) => void): void {
+  put(draft: MessageDraft, waits: boolean, answer: (result: PutResult) => void): void {
+    const recordSize = messageRecordSize(draft)
+    const done = this.statistics.counted(recordSize, answer)
     if (this.#options.isSlave || this.#state !== 'running' || this.readOnlyReason !== null)
       return done(notStored('SERVICE_NOT_AVAILABLE'))
     if (draft.properties.length > PROPERTIES_SIZE_MAX) return done(notStored('PROPERTIES_SIZE_EXCEEDED'))
-    if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(messageRecordSize(draft)))
-      return done(notStored('MESSAGE_ILLEGAL'))
+    if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(recordSize)) return done(notStored('MESSAGE_ILLEGAL'))
     if (!isQueueName(draft.topic, draft.topicBytes.length, draft.queueId)) return done(notStored('MESSAGE_ILLEGAL'))
     const refusal = waits ? this.#gate.admit() : null
     if (refusal !== null) return done(notStored(refusal))
@@ -359,6 +365,7 @@ export class MessageStore implements Service {
   }
 
   #closeFiles(): void {
+    this.statistics.stop()
     this.#probe.stop()
     this.log.closeSync()
     this.queues.closeSync()
