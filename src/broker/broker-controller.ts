@@ -22,8 +22,11 @@ import { UniqueKeyMaker } from '../wire/unique-key.ts'
 import { brokerConfigProcessor } from './processors/broker-config-processor.ts'
 import { brokerRuntimeProcessor } from './processors/broker-runtime-processor.ts'
 import { haStatusProcessor } from './processors/ha-status-processor.ts'
+import { PullMessageProcessor } from './processors/pull-message-processor.ts'
 import { SendMessageProcessor } from './processors/send-message-processor.ts'
 import { viewMessageProcessor } from './processors/view-message-processor.ts'
+import { everyClient, everyGroup, noOffsets } from './pull-defaults.ts'
+import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { runtimeInfo } from './runtime-info.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
@@ -60,6 +63,7 @@ export class BrokerController implements Service {
   readonly #haService: HAService
   readonly #join: SlaveJoin | null
   readonly #topics: TopicConfigManager
+  readonly #holdService: PullRequestHoldService
   readonly #processors: ProcessorTable
   readonly #lagLog: SlaveLagLog
   readonly #servers: RemotingServer[] = []
@@ -73,7 +77,7 @@ export class BrokerController implements Service {
     this.#config = config
     this.#hooks = hooks
     const isSlave = config.brokerRole === 'SLAVE'
-    this.#store = new MessageStore(platform, logger.child({ part: 'store' }), storeOptions(config), {
+    this.#store = new MessageStore(platform, logger.child({ part: 'store' }), storeOptions(config, hooks.process), {
       acquire: hooks.acquireLock,
       owner: { pid: hooks.process.pid, startedAt: isoTime(hooks.process.bootTimestamp) },
     })
@@ -83,6 +87,8 @@ export class BrokerController implements Service {
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
     this.#store.useGate(this.#haService)
     this.#topics = new TopicConfigManager(platform.fileSystem, platform.clock, logger, config)
+    this.#holdService = new PullRequestHoldService(platform.clock)
+    this.#store.useArrivals(this.#holdService)
     this.#processors = new ProcessorTable(logger.child({ part: 'remoting' }), platform.clock)
     this.#lagLog = new SlaveLagLog(platform.clock, haLogger, this.#haService)
   }
@@ -145,6 +151,7 @@ export class BrokerController implements Service {
 
   async #stop(): Promise<void> {
     this.#lagLog.stop()
+    this.#holdService.stop() // a server that ends waits for what is in flight
     await this.#haService.stopFollowing() // before the store refuses what the master sends
     await this.#store.quiesce()
     await Promise.all(this.#servers.map((server) => server.stop()))
@@ -198,6 +205,9 @@ export class BrokerController implements Service {
     const runtime = () => runtimeInfo(this.#platform, this.#hooks.process, this.#config, this.#store, this.#haService)
     this.#processors.register(RequestCode.SEND_MESSAGE, send.process)
     this.#processors.register(RequestCode.SEND_MESSAGE_V2, send.process)
+    const pull = this.#pullProcessor()
+    this.#processors.register(RequestCode.PULL_MESSAGE, pull.process)
+    this.#processors.register(RequestCode.LITE_PULL_MESSAGE, pull.process)
     this.#processors.register(
       RequestCode.GET_BROKER_CONFIG,
       brokerConfigProcessor(
@@ -215,6 +225,23 @@ export class BrokerController implements Service {
     )
   }
 
+  #pullProcessor(): PullMessageProcessor {
+    const { clock } = this.#platform
+    return new PullMessageProcessor(
+      {
+        store: this.#store,
+        topics: this.#topics,
+        groups: everyGroup,
+        clients: everyClient,
+        offsets: noOffsets,
+        holdService: this.#holdService,
+        log: new RateLimitedLog(this.#logger, () => clock.monotonicMs()),
+        isMasterLinkUp: () => this.#haService.clientInfo?.state === 'TRANSFER',
+      },
+      this.#config,
+    )
+  }
+
   /** The configuration as texts, with the ports that are really open. */
   #configTexts(listenPort: number): Record<string, string> {
     const config = { ...this.#config, listenPort, haListenPort: this.#haService.address.port }
@@ -222,7 +249,7 @@ export class BrokerController implements Service {
   }
 }
 
-function storeOptions(config: BrokerConfig) {
+function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) {
   return {
     directory: config.storePathRootDir,
     commitLogDirectory: config.storePathCommitLog,
@@ -239,6 +266,14 @@ function storeOptions(config: BrokerConfig) {
       logThoroughIntervalMs: config.flushCommitLogThoroughInterval,
       queueIntervalMs: config.flushIntervalConsumeQueue,
       syncTimeoutMs: config.syncFlushTimeout,
+    },
+    read: {
+      inMemoryBytes: Math.floor((totalMemoryBytes * config.accessMessageInMemoryMaxRatio) / 100),
+      bytesInMemory: config.maxTransferBytesOnMessageInMemory,
+      countInMemory: config.maxTransferCountOnMessageInMemory,
+      bytesOnDisk: config.maxTransferBytesOnMessageInDisk,
+      countOnDisk: config.maxTransferCountOnMessageInDisk,
+      scanBytes: config.maxFilterMessageSize,
     },
   }
 }

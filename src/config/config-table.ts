@@ -3,6 +3,7 @@ import { FLUSH_ROWS } from './rows/flush.ts'
 import { HA_ROWS } from './rows/ha.ts'
 import { IDENTITY_ROWS } from './rows/identity.ts'
 import { NETWORK_ROWS } from './rows/network.ts'
+import { READING_ROWS } from './rows/reading.ts'
 import { STORE_ROWS } from './rows/store.ts'
 import { TOPIC_ROWS } from './rows/topics.ts'
 
@@ -17,6 +18,7 @@ export const BROKER_CONFIG_TABLE = [
   ...FLUSH_ROWS,
   ...HA_ROWS,
   ...TOPIC_ROWS,
+  ...READING_ROWS,
 ] as const satisfies readonly ConfigRow[]
 
 type Rows = (typeof BROKER_CONFIG_TABLE)[number]

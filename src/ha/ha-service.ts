@@ -6,7 +6,6 @@ import type { Timer } from '../platform/clock.ts'
 import type { Address, Connection } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { MessageStore } from '../store/message-store.ts'
-import { ReadSlots } from '../store/read-slots.ts'
 import type { ReplicationGate, ReplicaWaiter } from '../store/replication-gate.ts'
 import { AcceptSocketService } from './accept-socket-service.ts'
 import { ackFrontier } from './ack-frontier.ts'
@@ -65,7 +64,6 @@ export class HAService implements Service, ReplicationGate {
   readonly #groupTransferService: GroupTransferService
   readonly #haClient: HAClient | null
   readonly #replicas = new ReplicaTable()
-  readonly #readSlots = new ReadSlots()
   readonly #offsetTimes = new OffsetTimeRing()
   #refusedReports = 0
   #refusedHosts = 0
@@ -216,7 +214,7 @@ export class HAService implements Service, ReplicationGate {
       socket.destroy()
       return this.#linkLog.warn('host', { host }, 'a host that is not among haAllowedHosts was turned away from the HA port')
     }
-    const parts = { log: this.#store.log, readSlots: this.#readSlots, clock: this.#platform.clock, logger: this.#logger }
+    const parts = { log: this.#store.log, readSlots: this.#store.readSlots, clock: this.#platform.clock, logger: this.#logger }
     const connection = new HAConnection(socket, parts, this.#options, {
       onReport: (reporter, isFirst) => this.#onReport(reporter, isFirst),
       onClosed: (closed, reason, error) => this.#onClosed(closed, reason, error),

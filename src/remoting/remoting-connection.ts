@@ -2,11 +2,13 @@ import { WireError } from '../base/errors.ts'
 import type { RateLimitedLog } from '../base/rate-limited-log.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Address, Connection } from '../platform/network.ts'
+import type { BodyParts } from '../wire/body-parts.ts'
 import { FrameCutter } from '../wire/frame-cutter.ts'
 import {
   createResponse,
   decodeRemotingCommand,
   encodeRemotingCommand,
+  encodeRemotingHead,
   isOneway,
   isResponse,
   type RemotingCommand,
@@ -50,6 +52,8 @@ export class RemotingConnection implements Peer {
   #requestBytes = 0
   #outgoing: Buffer[] = []
   #outgoingBytes = 0
+  /** Of bodies in parts among `#outgoing`. */
+  #outgoingReleases: (() => void)[] = []
   #onDrained: (() => void) | null = null
   #lastActivityMs: number
 
@@ -126,13 +130,14 @@ export class RemotingConnection implements Peer {
       return
     }
     let answered = false
-    this.#context.processors.dispatch(request, this, (response) => {
-      if (answered || this.#ended) return
+    this.#context.processors.dispatch(request, this, (response, parts) => {
+      if (answered || this.#ended) return parts?.release()
       answered = true
       this.#requestsInFlight--
       this.#requestBytes -= size
       this.#context.requestBytes -= size
-      if (!oneway) this.#send(response)
+      if (oneway) parts?.release()
+      else this.#send(response, parts)
       this.#checkDrained()
     })
   }
@@ -147,13 +152,28 @@ export class RemotingConnection implements Peer {
     return true
   }
 
-  #send(response: RemotingCommand): void {
-    if (this.#state === 'CLOSED' || this.#state === 'ENDING') return
+  #send(response: RemotingCommand, parts?: BodyParts): void {
+    if (this.#state === 'CLOSED' || this.#state === 'ENDING') return parts?.release()
     if (this.#outgoing.length === 0) this.#context.clock.afterTick(this.#flush)
+    if (parts !== undefined) return this.#sendParts(response, parts)
     for (const buffer of encodeAnswer(response)) {
       this.#outgoing.push(buffer)
       this.#outgoingBytes += buffer.length
     }
+  }
+
+  #sendParts(response: RemotingCommand, parts: BodyParts): void {
+    let head: Buffer
+    try {
+      head = encodeRemotingHead(response, parts.size)
+    } catch (error) {
+      parts.release()
+      if (!(error instanceof WireError)) throw error
+      return this.#send(createResponse(response, ResponseCode.SYSTEM_ERROR, error.message))
+    }
+    this.#outgoing.push(head, ...parts.buffers)
+    this.#outgoingBytes += head.length + parts.size
+    this.#outgoingReleases.push(parts.release)
   }
 
   /** Everything that was answered in this turn of the loop leaves in one write. */
@@ -169,11 +189,21 @@ export class RemotingConnection implements Peer {
       this.close()
       return
     }
-    const taken = this.#connection.write(joinSmallBuffers(this.#outgoing))
+    const taken = this.#connection.write(joinSmallBuffers(this.#outgoing), this.#takeReleases())
     this.#outgoing = []
     this.#outgoingBytes = 0
     if (taken) this.#lastActivityMs = this.#context.clock.monotonicMs()
     else this.#connection.pause() // who does not read its answers may ask nothing more (5.x: above Netty's high-water mark)
+  }
+
+  /** What gives back the bodies in parts that wait, or nothing where there are none. */
+  #takeReleases(): (() => void) | undefined {
+    if (this.#outgoingReleases.length === 0) return undefined
+    const releases = this.#outgoingReleases
+    this.#outgoingReleases = []
+    return () => {
+      for (const release of releases) release()
+    }
   }
 
   #drained(): void {
@@ -195,6 +225,7 @@ export class RemotingConnection implements Peer {
     this.#context.requestBytes -= this.#requestBytes
     this.#requestsInFlight = 0
     this.#outgoing = []
+    this.#takeReleases()?.()
     this.#checkDrained()
     const listeners = this.#closeListeners
     this.#closeListeners = []

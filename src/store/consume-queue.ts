@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import { StoreError } from '../base/errors.ts'
-import type { FileSystem } from '../platform/file-system.ts'
+import type { FileSystem, IoCallback } from '../platform/file-system.ts'
 import { readOffset } from '../wire/int64.ts'
 import { offsetFileName } from './mapped-file-queue.ts'
 import type { OpenFileCache } from './open-file-cache.ts'
@@ -9,9 +9,9 @@ import type { OpenFileCache } from './open-file-cache.ts'
 /** | physicOffset 8 | size 4 | tagsCode 8 | (ConsumeQueue.CQ_STORE_UNIT_SIZE) */
 export const UNIT_SIZE = 20
 /** SIZE of a unit that stands for a message this store never had (ConsumeQueue.preAllocate…). */
-const PRE_BLANK_SIZE = 0x7fffffff
+export const PRE_BLANK_SIZE = 0x7fffffff
 /** First four bytes of the largest offset that can be (2^53 − 1); anything above, or negative, is no offset. */
-const OFFSET_HIGH_MAX = 0x1f_ffff
+export const OFFSET_HIGH_MAX = 0x1f_ffff
 const PENDING_SIZE_MIN = 16 * UNIT_SIZE
 /** What a queue keeps for the units of its next round: some 400, which is a round of recovery with a handful of queues. */
 const PENDING_SIZE_KEPT = 8 * 1024
@@ -29,6 +29,7 @@ export interface QueueUnit {
  */
 export class ConsumeQueue {
   readonly topic: string
+  readonly topicBytes: Buffer
   readonly queueId: number
   readonly directory: string
   readonly #fileSystem: FileSystem
@@ -57,14 +58,25 @@ export class ConsumeQueue {
     this.#openFiles = openFiles
     this.directory = directory
     this.topic = topic
+    this.topicBytes = Buffer.from(topic)
     this.queueId = queueId
     this.#fileSize = fileSize
     this.#fileStarts = []
   }
 
-  /** The queue offset the next message gets. */
+  /** The queue offset the next message gets: behind all units, those that wait to be written included. */
   get maxIndex(): number {
     return this.#maxIndex
+  }
+
+  /** Behind the last unit that is written. */
+  get writtenIndex(): number {
+    return this.#maxIndex - this.#pendingSize / UNIT_SIZE
+  }
+
+  /** The units from `writtenIndex` on, which wait to be written. A view, valid until units are put or written. */
+  get pendingUnits(): Buffer {
+    return this.#pending.subarray(0, this.#pendingSize)
   }
 
   /** The queue offset of the first unit that has a file. */
@@ -210,6 +222,38 @@ export class ConsumeQueue {
       })
     }
     flushNext()
+  }
+
+  /** The index of the first unit in the file behind the one that holds `index`. */
+  nextFileIndex(index: number): number {
+    const unitsPerFile = this.#fileSize / UNIT_SIZE
+    return index - (index % unitsPerFile) + unitsPerFile
+  }
+
+  /** Whether the file that holds `index` is there. */
+  hasFile(index: number): boolean {
+    return this.#fileStarts.includes(this.#fileStartOf(index))
+  }
+
+  /**
+   * Reads written units from `index` on, in one file, which is there, until `target` is full or the file ends. For pieces that are likely in
+   * the system's memory, because it blocks the loop. Throws as the disk does.
+   * @returns bytes read
+   */
+  readUnitsSync(target: Buffer, index: number): number {
+    const fileStart = this.#fileStartOf(index)
+    return this.#openFiles.use(this.#path(fileStart)).readSync(target, index * UNIT_SIZE - fileStart)
+  }
+
+  /** `readUnitsSync` on the thread pool; `done` gets the bytes read, or the error of opening or reading. */
+  readUnits(target: Buffer, index: number, done: IoCallback): void {
+    const fileStart = this.#fileStartOf(index)
+    this.#openFiles.read(this.#path(fileStart), target, index * UNIT_SIZE - fileStart, done)
+  }
+
+  #fileStartOf(index: number): number {
+    const position = index * UNIT_SIZE
+    return position - (position % this.#fileSize)
   }
 
   /** The unit at `index`, or null where nothing valid stands (zeros behind the end). */

@@ -109,7 +109,7 @@ export class LogReader {
     if (file === undefined) return this.#onError(this.#readError(start, 'no file holds it'))
     this.#reading = true
     const size = end - start
-    this.#slots.run((done) => {
+    this.#slots.run(this, (done) => {
       if (this.#closed) return done() // while it waited for its turn; the file may be closed too
       file.read(chunk.memory.subarray(0, size), start - file.fileFromOffset, (error, bytes) => {
         done()

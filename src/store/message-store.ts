@@ -9,11 +9,14 @@ import { hasQueuePlace } from '../wire/message-sys-flag.ts'
 import { CommitLog } from './commit-log.ts'
 import type { FoundRecord } from './commit-log-recovery.ts'
 import { ConsumeQueueStore, isQueueName } from './consume-queue-store.ts'
-import { Dispatcher } from './dispatcher.ts'
+import { type ArrivalListener, Dispatcher } from './dispatcher.ts'
 import { type FlushOptions, FlushService } from './flush-service.ts'
+import type { MessageQuery } from './message-query.ts'
+import { MessageReader, type OnMessages, type ReadLimits, STOCK_READ_LIMITS } from './message-reader.ts'
 import { PendingPut } from './pending-put.ts'
 import { notStored, type PutResult } from './put-result.ts'
 import { QueueOffsetTable } from './queue-offset-table.ts'
+import { ReadSlots } from './read-slots.ts'
 import type { ReplicationGate } from './replication-gate.ts'
 import { StoreCheckpoint } from './store-checkpoint.ts'
 import { type AcquireProcessLock, type LockOwner, lockStore } from './store-lock.ts'
@@ -36,6 +39,8 @@ export interface MessageStoreOptions {
   /** A slave takes bytes from its master and refuses puts. */
   readonly isSlave: boolean
   readonly flush: FlushOptions
+  /** Stock's limits where nothing is said. */
+  readonly read?: ReadLimits
 }
 
 /** What replication, processors and status see of the log. */
@@ -64,6 +69,9 @@ export class MessageStore implements Service {
   readonly queues: ConsumeQueueStore
   /** What was put and what was read; the one who reads says so with `onGet`. */
   readonly statistics: StoreStatistics
+  /** Whoever reads the store's files in the background takes turns here. */
+  readonly readSlots = new ReadSlots()
+  readonly #reader: MessageReader
   readonly #platform: Platform
   readonly #logger: Logger
   readonly #options: MessageStoreOptions
@@ -123,12 +131,18 @@ export class MessageStore implements Service {
       },
     )
     this.#offsets = new QueueOffsetTable(this.queues)
+    this.#reader = new MessageReader(this.log, this.queues, this.readSlots, options.read ?? STOCK_READ_LIMITS)
     this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory])
   }
 
   /** Joins replication to the store; before `start`. */
   useGate(gate: ReplicationGate): void {
     this.#gate = gate
+  }
+
+  /** Tells `listener` of every message from now on, as soon as `getMessages` gives it out; before `start`. */
+  useArrivals(listener: ArrivalListener): void {
+    this.#dispatcher.arrivals = listener
   }
 
   /** A slave refuses puts. */
@@ -222,6 +236,15 @@ export class MessageStore implements Service {
     this.#unwritten.push(
       new PendingPut({ topic: draft.topic, queueId: draft.queueId, queueOffset, takesQueuePlace }, record, waits, done),
     )
+  }
+
+  /**
+   * Reads messages of one queue, on both roles, up to what is dispatched: written, and under SYNC_FLUSH on disk (D04). `done` is called exactly
+   * once, maybe before this returns, with STORE_READ_FAILED where the store does not run; see MessageReader.getMessage.
+   */
+  getMessages(query: MessageQuery, done: OnMessages): void {
+    if (this.#state === 'running' || this.#state === 'stopping') return this.#reader.getMessage(query, done)
+    done(new StoreError('STORE_READ_FAILED', 'the store does not run'), null)
   }
 
   /**

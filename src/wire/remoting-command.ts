@@ -102,26 +102,40 @@ export function isOneway(command: RemotingCommand): boolean {
  */
 export function encodeRemotingCommand(command: RemotingCommand): Buffer[] {
   const { body } = command
-  const inlineSize = body.length <= INLINE_BODY_MAX ? body.length : 0
+  if (body.length > INLINE_BODY_MAX) return [encodeHead(command, body.length, 0), body]
+  const frame = encodeHead(command, body.length, body.length)
+  if (body.length > 0) body.copy(frame, frame.length - body.length)
+  return [frame]
+}
+
+/**
+ * The frame up to its body, for a body of `bodySize` bytes that follows from elsewhere; `command.body` has no part in it.
+ * @throws as encodeRemotingCommand
+ */
+export function encodeRemotingHead(command: RemotingCommand, bodySize: number): Buffer {
+  return encodeHead(command, bodySize, 0)
+}
+
+/** @param inlineSize room left behind the header */
+function encodeHead(command: RemotingCommand, bodySize: number, inlineSize: number): Buffer {
   let head: Buffer
   let headerSize: number
   if (command.serializeType === 'JSON') {
     const text = jsonHeader(command)
     headerSize = Buffer.byteLength(text)
-    head = startFrame(JSON_TYPE, headerSize, body.length, inlineSize)
+    head = startFrame(JSON_TYPE, headerSize, bodySize, inlineSize)
     head.write(text, PREFIX_SIZE, headerSize === text.length ? 'latin1' : 'utf8')
   } else {
     const plainFields = plainBinaryFields(command.extFields)
     const extSize = plainFields?.length ?? binaryFieldsSize(command.extFields)
     const remarkSize = textSize(command.remark ?? '')
     headerSize = BINARY_FIXED_SIZE + remarkSize + extSize
-    head = startFrame(BINARY_TYPE, headerSize, body.length, inlineSize)
+    head = startFrame(BINARY_TYPE, headerSize, bodySize, inlineSize)
     const extAt = writeBinaryStart(head, command, remarkSize, extSize)
     if (plainFields === null) writeBinaryFields(head, extAt, command.extFields)
     else head.write(plainFields, extAt, 'latin1')
   }
-  if (inlineSize > 0) body.copy(head, PREFIX_SIZE + headerSize)
-  return inlineSize === body.length ? [head] : [head, body]
+  return head
 }
 
 function startFrame(type: number, headerSize: number, bodySize: number, inlineSize: number): Buffer {

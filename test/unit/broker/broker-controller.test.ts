@@ -36,7 +36,7 @@ function makeBroker(options: Options = {}): BrokerController {
   const platform = { ...nodePlatform(), network: options.network ?? nodeNetwork }
   const broker = new BrokerController(platform, options.logger ?? silentLogger, config, {
     acquireLock: acquireProcessLock,
-    process: { pid: process.pid, bootTimestamp: 1_700_000_000_000, rssBytes: () => 1 },
+    process: { pid: process.pid, bootTimestamp: 1_700_000_000_000, totalMemoryBytes: 4 * 1024 ** 3, rssBytes: () => 1 },
     onFatal: options.onFatal ?? (() => {}),
   })
   onTestFinished(() => broker.stop())
@@ -204,7 +204,7 @@ describe('starting a broker', () => {
     })
     const broker = new BrokerController({ ...platform, network, fileSystem }, logger, config, {
       acquireLock: acquireProcessLock,
-      process: { pid: 1, bootTimestamp: 1, rssBytes: () => 1 },
+      process: { pid: 1, bootTimestamp: 1, totalMemoryBytes: 4 * 1024 ** 3, rssBytes: () => 1 },
       onFatal: () => {},
     })
     await expect(broker.start()).rejects.toThrow('no fast port')

@@ -4,7 +4,7 @@ import { ReadSlots } from '../../../src/store/read-slots.ts'
 function slots() {
   const readSlots = new ReadSlots()
   const running: { name: string; done: () => void }[] = []
-  const run = (name: string): void => readSlots.run((done) => void running.push({ name, done }))
+  const run = (name: string): void => readSlots.run({}, (done) => void running.push({ name, done }))
   return { run, running, names: () => running.map(({ name }) => name) }
 }
 
@@ -31,7 +31,7 @@ test('slots come free again, also when a read ends at once', () => {
   const atOnce = new ReadSlots()
   let count = 0
   for (let i = 0; i < 10; i++) {
-    atOnce.run((done) => {
+    atOnce.run({}, (done) => {
       count++
       done()
     })
