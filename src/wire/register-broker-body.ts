@@ -3,7 +3,7 @@ import { WireError } from '../base/errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue, parseFastjson } from './fastjson-reader.ts'
 
 /** Bytes of a body, compressed or not. 8 MiB are some 40,000 topics; more would hold the event loop for tenths of a second. */
-export const REGISTER_BODY_SIZE_MAX = 8 * 1024 * 1024
+const REGISTER_BODY_SIZE_MAX = 8 * 1024 * 1024
 /** From this version on (V5_0_0) a compressed body ends with the mappings of static topics. */
 const MAPPINGS_SINCE_VERSION = 413
 /** First byte of a zlib stream with the usual window. JSON begins with a brace. */
