@@ -58,7 +58,12 @@ export function register(
 }
 
 /** `broker-a:6 0=10.0.0.1:10911,1=...` for each group that has the topic: perm and addresses; empty where there is no route. */
-export function routeText(routes: RouteInfoManager, topicName: string, supportActingMaster = false, zoneName: string | null = null): string {
+export function routeText(
+  routes: RouteInfoManager,
+  topicName: string,
+  supportActingMaster = false,
+  zoneName: string | null = null,
+): string {
   const route = findRoute(routes.brokers, routes.topics, { topic: topicName, zoneName }, supportActingMaster)
   return (route?.brokerDatas ?? [])
     .map(({ brokerName, brokerAddrs }) => {

@@ -49,7 +49,10 @@ describe('registration', () => {
   test('the first registration of an id must not hold one topic alone, the next ones may', () => {
     const routes = manager()
     const alone = registration({ topics: ['A'] })
-    expect(routes.register(alone, 1, 0)).toMatchObject({ kind: 'refused', reason: expect.stringContaining('register broker failed') })
+    expect(routes.register(alone, 1, 0)).toMatchObject({
+      kind: 'refused',
+      reason: expect.stringContaining('register broker failed'),
+    })
     expect(routes.brokers.size).toBe(0)
     register(routes)
     register(routes, { topics: ['New'], version: { counter: 2 } })
@@ -178,16 +181,15 @@ describe('leaving', () => {
     expect([routes.brokers.size, routes.topics.size, [...routes.topics.names()]]).toEqual([0, 0, []])
   })
 
-  test.each([
-    [{ clusterName: 'X' }],
-    [{ brokerName: 'X' }],
-    [{ brokerAddr: '10.0.0.1:1' }],
-  ])('nobody leaves who is not there: %j', (fields) => {
-    const routes = manager()
-    register(routes)
-    expect(routes.unregister(identity(fields))).toBeNull()
-    expect(routeText(routes, 'A')).toBe(MASTER)
-  })
+  test.each([[{ clusterName: 'X' }], [{ brokerName: 'X' }], [{ brokerAddr: '10.0.0.1:1' }]])(
+    'nobody leaves who is not there: %j',
+    (fields) => {
+      const routes = manager()
+      register(routes)
+      expect(routes.unregister(identity(fields))).toBeNull()
+      expect(routeText(routes, 'A')).toBe(MASTER)
+    },
+  )
 
   test('only the newest connection of a broker counts when it closes', () => {
     const routes = manager()
@@ -324,7 +326,10 @@ describe('limits: refused whole, and said why', () => {
     const routes = manager()
     for (let i = 0; i < GROUPS_MAX; i++) register(routes, { brokerName: `b${i}`, topics: [] }, i)
     const more = { brokerName: 'more', topics: [] }
-    expect(routes.register(registration(more), 7, 0)).toMatchObject({ kind: 'refused', reason: `there are ${GROUPS_MAX} broker names already` })
+    expect(routes.register(registration(more), 7, 0)).toMatchObject({
+      kind: 'refused',
+      reason: `there are ${GROUPS_MAX} broker names already`,
+    })
     register(routes, { brokerName: 'b0', topics: [], version: { counter: 2 } }, 0)
     routes.channelClosed(1)
     register(routes, more)

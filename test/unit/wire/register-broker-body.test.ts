@@ -153,7 +153,8 @@ describe('compressed', () => {
     bad(() => decodeRegisterBrokerBody(body, true, V5), 'WIRE_BAD_LENGTH')
   })
 
-  test('numbers that are none', () => bad(() => decodeRegisterBrokerBody(deflateSync(plain(['T x 4 6'])), true, V4), 'WIRE_BAD_FIELD'))
+  test('numbers that are none', () =>
+    bad(() => decodeRegisterBrokerBody(deflateSync(plain(['T x 4 6'])), true, V4), 'WIRE_BAD_FIELD'))
 })
 
 test('a DataVersion is written as fastjson writes it and read back', () => {
