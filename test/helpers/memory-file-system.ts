@@ -1,12 +1,23 @@
 import { posix } from 'node:path'
-import type { FileHandle, FileStat, FileSystem, IoCallback, OpenMode } from '../../src/platform/file-system.ts'
+import type { DiskUsageCallback, FileHandle, FileStat, FileSystem, IoCallback, OpenMode } from '../../src/platform/file-system.ts'
 
 /** Pages make a file of 1 GiB that holds a few records cost a few pages. */
 const PAGE_SIZE = 64 * 1024
 const DEVICE = 1
 
-export type FaultyOperation = 'write' | 'read' | 'fdatasync' | 'open' | 'truncate' | 'rename' | 'unlink' | 'syncDirectory'
+export type FaultyOperation =
+  | 'write'
+  | 'read'
+  | 'fdatasync'
+  | 'open'
+  | 'truncate'
+  | 'rename'
+  | 'unlink'
+  | 'syncDirectory'
+  | 'diskUsage'
 export type HoldableOperation = 'read' | 'write' | 'fdatasync'
+/** What the pool does that tests never hold back. */
+type FreeOperation = 'close' | 'syncDirectory' | 'diskUsage'
 
 /** One call that was made, in order; also those that a fault ended. */
 export interface PerformedOperation {
@@ -50,6 +61,12 @@ export class MemoryFileSystem implements FileSystem {
   readonly #files = new Map<string, MemoryFile>()
   readonly #folders = new Map<string, number>([['/', 1]])
   readonly #pending: Pending[] = []
+  /** All that take space: those with a name, and those that only a handle keeps alive. */
+  readonly #inodes = new Set<MemoryFile>()
+  /** Size of the disk in bytes. Only what `diskUsage` says depends on it: writes beyond it do not fail. */
+  capacity = 2 ** 50
+  /** Bytes that others have on the disk. */
+  foreignBytes = 0
   #faults: Fault[] = []
   #held: ReadonlySet<HoldableOperation> = new Set()
   #nextInode = 2
@@ -86,6 +103,18 @@ export class MemoryFileSystem implements FileSystem {
     if (first !== undefined) setImmediate(first.deliver)
   }
 
+  /** Bytes that the files take; holes take none. */
+  get usedBytes(): number {
+    let sum = 0
+    for (const file of this.#inodes) sum += file.allocatedBytes
+    return sum
+  }
+
+  /** Handles that are open now, the paths they were opened by. */
+  get openPaths(): string[] {
+    return [...this.#inodes].flatMap((file) => [...file.handles].map(({ path }) => path)).sort()
+  }
+
   /** How many callback forms are held back. */
   get pendingCount(): number {
     return this.#pending.length
@@ -104,6 +133,7 @@ export class MemoryFileSystem implements FileSystem {
       this.#requireFolderOf(at, 'open')
       file = new MemoryFile(this.#nextInode++, this.#wallMs)
       this.#files.set(at, file)
+      this.#inodes.add(file)
     }
     return new MemoryFileHandle(this, at, file, mode)
   }
@@ -157,20 +187,52 @@ export class MemoryFileSystem implements FileSystem {
     if (file === undefined) throw systemError(this.#folders.has(source) ? 'EISDIR' : 'ENOENT', 'rename', source)
     if (this.#folders.has(target)) throw systemError('EISDIR', 'rename', target)
     this.#requireFolderOf(target, 'rename')
+    const replaced = this.#files.get(target)
     this.#files.delete(source)
     this.#files.set(target, file)
+    if (replaced !== undefined) this.forget(replaced)
   }
 
   unlinkSync(path: string): void {
     const at = absolute(path)
     this.#perform({ operation: 'unlink', path: at })
-    if (!this.#files.delete(at)) throw systemError(this.#folders.has(at) ? 'EISDIR' : 'ENOENT', 'unlink', at)
+    const file = this.#files.get(at)
+    if (file === undefined) throw systemError(this.#folders.has(at) ? 'EISDIR' : 'ENOENT', 'unlink', at)
+    this.#files.delete(at)
+    this.forget(file)
   }
 
   syncDirectorySync(path: string): void {
     const at = absolute(path)
     this.#perform({ operation: 'syncDirectory', path: at })
     if (!this.#folders.has(at)) throw systemError('ENOENT', 'open', at)
+  }
+
+  syncDirectory(path: string, done: (error: NodeJS.ErrnoException | null) => void): void {
+    this.later('syncDirectory', () => {
+      try {
+        this.syncDirectorySync(path)
+      } catch (error) {
+        return done(error as NodeJS.ErrnoException)
+      }
+      done(null)
+    })
+  }
+
+  diskUsage(path: string, done: DiskUsageCallback): void {
+    const at = absolute(path)
+    const fault = this.note({ operation: 'diskUsage', path: at, async: true })
+    this.later('diskUsage', () => {
+      if (fault !== null) return done(systemError(fault.code, 'statfs', at), null)
+      if (!this.#folders.has(at) && !this.#files.has(at)) return done(systemError('ENOENT', 'statfs', at), null)
+      const free = Math.max(0, this.capacity - this.foreignBytes - this.usedBytes)
+      done(null, { total: this.capacity, free, available: free })
+    })
+  }
+
+  /** For handles: the file takes no space any more once it has neither name nor handle. */
+  forget(file: MemoryFile): void {
+    if (file.handles.size === 0 && ![...this.#files.values()].includes(file)) this.#inodes.delete(file)
   }
 
   /** For handles: writes the call down and answers the fault it meets, if any. */
@@ -185,9 +247,9 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   /** For handles: lets `deliver` run on a later turn, or when released. */
-  later(operation: HoldableOperation, deliver: () => void): void {
+  later(operation: HoldableOperation | FreeOperation, deliver: () => void): void {
     // What comes behind a held operation may overtake it, as in a thread pool.
-    if (this.#held.has(operation)) this.#pending.push({ operation, deliver })
+    if (isHoldable(operation) && this.#held.has(operation)) this.#pending.push({ operation, deliver })
     else setImmediate(deliver)
   }
 
@@ -202,9 +264,14 @@ export class MemoryFileSystem implements FileSystem {
   }
 }
 
+function isHoldable(operation: HoldableOperation | FreeOperation): operation is HoldableOperation {
+  return operation === 'read' || operation === 'write' || operation === 'fdatasync'
+}
+
 /** What an inode is: lives as long as a name or a handle has it. */
 class MemoryFile {
   readonly inode: number
+  readonly handles = new Set<MemoryFileHandle>()
   size = 0
   modifiedMs: number
   readonly #wallMs: () => number
@@ -214,6 +281,12 @@ class MemoryFile {
     this.inode = inode
     this.#wallMs = wallMs
     this.modifiedMs = wallMs()
+  }
+
+  get allocatedBytes(): number {
+    let sum = 0
+    for (const index of this.#pages.keys()) sum += Math.max(0, Math.min(PAGE_SIZE, this.size - index * PAGE_SIZE))
+    return sum
   }
 
   read(target: Uint8Array, at: number): number {
@@ -275,6 +348,7 @@ class MemoryFileHandle implements FileHandle {
     this.path = path
     this.#file = file
     this.#mode = mode
+    file?.handles.add(this)
   }
 
   size(): number {
@@ -333,6 +407,20 @@ class MemoryFileHandle implements FileHandle {
     this.#system.note({ operation: 'close', path: this.path })
     if (!this.#open) throw systemError('EBADF', 'close', this.path)
     this.#open = false
+    if (this.#file === null) return
+    this.#file.handles.delete(this)
+    this.#system.forget(this.#file)
+  }
+
+  close(done: (error: NodeJS.ErrnoException | null) => void): void {
+    this.#system.later('close', () => {
+      try {
+        this.closeSync()
+      } catch (error) {
+        return done(error as NodeJS.ErrnoException)
+      }
+      done(null)
+    })
   }
 
   /** Callback forms never throw: what goes wrong comes by the callback, as from the thread pool. */
