@@ -74,7 +74,9 @@ export class BrokerController implements Service {
     const slave = this.#join === null ? null : { join: this.#join, onRefused: (error: MqError) => hooks.onFatal(error) }
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
     this.#store.useGate(this.#haService)
-    this.#topics = new TopicConfigManager(platform.fileSystem, platform.clock, logger, config)
+    const { fileSystem, clock } = platform
+    const storage = { fileSystem, clock, logger, turns: this.#store.readSlots, directory: config.storePathRootDir }
+    this.#topics = new TopicConfigManager(storage, config)
     this.#holdService = new PullRequestHoldService(platform.clock)
     this.#store.useArrivals(this.#holdService)
     this.#processors = new ProcessorTable(logger.child({ part: 'remoting' }), platform.clock)
@@ -146,6 +148,7 @@ export class BrokerController implements Service {
     await this.#haService.drain(DRAIN_TIMEOUT_MS)
     await this.#haService.stop()
     await this.#join?.close() // behind the one who asks through it, or that would only try again
+    await this.#topics.stop()
     await this.#store.stop()
   }
 
