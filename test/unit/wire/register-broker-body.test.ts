@@ -59,7 +59,7 @@ describe('JSON', () => {
 
   test('mappings of static topics have number keys without quotes, and are kept', () => {
     const text =
-      '{"topicConfigSerializeWrapper":{"topicConfigTable":{"T":{"perm":6,"readQueueNums":8,"writeQueueNums":4}},"topicQueueMappingInfoMap":{"T":{"bname":"b","currIdMap":{0:0,1:1},"dirty":false,"epoch":7,"topic":"T","totalQueues":2}}}}'
+      '{"topicConfigSerializeWrapper":{"topicConfigTable":{"T":{"perm":6,"readQueueNums":8,"writeQueueNums":4}},"topicQueueMappingInfoMap":{"T":{"bname":"b","currIdMap":{0:0,1:1},"dirty":false,"epoch":7,"topic":"T","totalQueues":2,"other":{"a":{}},"list":[1]}}}}'
     const { queueMappings, topics } = decodeRegisterBrokerBody(Buffer.from(text), false, V5)
     expect(topics).toEqual([T])
     expect(queueMappings.get('T')).toEqual({
