@@ -153,6 +153,11 @@ describe('compressed', () => {
     bad(() => decodeRegisterBrokerBody(body, true, V5), 'WIRE_BAD_LENGTH')
   })
 
+  test('a count is checked before anything is read: each thing takes its length at least', () => {
+    const body = deflateSync(Buffer.concat([part(JSON.stringify(dataVersion)), count(26), Buffer.alloc(100)]))
+    expect(() => decodeRegisterBrokerBody(body, true, V5)).toThrow('the body ends inside its topics')
+  })
+
   test('numbers that are none', () =>
     bad(() => decodeRegisterBrokerBody(deflateSync(plain(['T x 4 6'])), true, V4), 'WIRE_BAD_FIELD'))
 })
