@@ -35,6 +35,7 @@ export type RemotingErrorCode =
   | 'REMOTING_TIMEOUT'
   | 'REMOTING_TOO_MUCH'
   | 'REMOTING_PORT_IN_USE'
+  | 'REMOTING_REFUSED'
 
 /** Facts of one error, for the log and for tests: plain values only. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | null | undefined>>

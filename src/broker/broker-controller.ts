@@ -14,6 +14,8 @@ import { ProcessorTable } from '../remoting/processor-table.ts'
 import { RemotingServer } from '../remoting/remoting-server.ts'
 import { MessageStore } from '../store/message-store.ts'
 import type { AcquireProcessLock } from '../store/store-lock.ts'
+import { MasterDirectory } from './master-directory.ts'
+import { NameServerMembership } from './name-server-membership.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
 import { SlaveJoin } from './slave-join.ts'
@@ -51,6 +53,9 @@ export class BrokerController implements Service {
   readonly #haService: HAService
   readonly #join: SlaveJoin | null
   readonly #topics: TopicConfigManager
+  /** On a slave that is told no master: where name servers tell it. */
+  readonly #directory: MasterDirectory | null
+  #membership: NameServerMembership | null = null
   readonly #holdService: PullRequestHoldService
   readonly #processors: ProcessorTable
   readonly #lagLog: SlaveLagLog
@@ -70,10 +75,13 @@ export class BrokerController implements Service {
       owner: { pid: hooks.process.pid, startedAt: isoTime(hooks.process.bootTimestamp) },
     })
     const haLogger = logger.child({ part: 'ha' })
-    this.#join = isSlave ? new SlaveJoin(platform, haLogger, this.#store, config) : null
+    const learnsMaster = isSlave && config.masterAddress === null && usesNameServers(config)
+    this.#directory = learnsMaster ? new MasterDirectory(platform.clock, haLogger, () => this.#linkDownMs) : null
+    this.#join = isSlave ? new SlaveJoin(platform, haLogger, this.#store, config, this.#directory) : null
     const slave = this.#join === null ? null : { join: this.#join, onRefused: (error: MqError) => hooks.onFatal(error) }
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
     this.#store.useGate(this.#haService)
+    this.#directory?.onMoved(() => this.#haService.masterMoved())
     const { fileSystem, clock } = platform
     const storage = { fileSystem, clock, logger, turns: this.#store.readSlots, directory: config.storePathRootDir }
     this.#topics = new TopicConfigManager(storage, config)
@@ -110,6 +118,7 @@ export class BrokerController implements Service {
       throw error
     }
     this.#lagLog.start()
+    await this.#membership?.start() // last: whoever finds this broker in the routes is served (F06)
     const { listen, haListen, fastListen } = this.addresses
     const { brokerRole, brokerName, brokerId } = this.#config
     this.#logger.info(
@@ -140,6 +149,7 @@ export class BrokerController implements Service {
   }
 
   async #stop(): Promise<void> {
+    await this.#membership?.stop() // first: no client comes any more (H10)
     this.#lagLog.stop()
     this.#holdService.stop() // a server that ends waits for what is in flight
     await this.#haService.stopFollowing() // before the store refuses what the master sends
@@ -161,6 +171,25 @@ export class BrokerController implements Service {
     const fast = await this.#serve({ host: bindAddress, port: fastPort }, "the fast port, two below the broker's,")
     await this.#haService.start()
     this.#addresses = { listen: main.address, haListen: this.#haService.address, fastListen: fast.address }
+    if (usesNameServers(this.#config)) this.#membership = this.#makeMembership(this.#addresses)
+  }
+
+  #makeMembership({ listen, haListen }: BrokerAddresses): NameServerMembership {
+    const directory = this.#directory
+    return new NameServerMembership(
+      this.#platform,
+      this.#logger.child({ part: 'registration' }),
+      this.#config,
+      { listenPort: listen.port, haListenPort: haListen.port },
+      this.#topics,
+      directory === null ? null : { directory, registered: () => {} },
+    )
+  }
+
+  /** For how long this slave's link has been down; 0 while it is up. */
+  get #linkDownMs(): number {
+    const since = this.#haService.clientInfo?.downSinceTimestamp ?? 0
+    return since === 0 ? 0 : this.#platform.clock.wallMs() - since
   }
 
   get #parts(): BrokerParts {
@@ -191,6 +220,10 @@ export class BrokerController implements Service {
     this.#servers.push(server)
     return server
   }
+}
+
+function usesNameServers(config: BrokerConfig): boolean {
+  return config.namesrvAddr.length > 0 || config.fetchNamesrvAddrByAddressServer
 }
 
 function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) {

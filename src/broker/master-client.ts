@@ -7,6 +7,7 @@ import { HARMLESS_BODY } from '../wire/harmless-body.ts'
 import { createRequest, type RemotingCommand } from '../wire/remoting-command.ts'
 import { RequestCode } from '../wire/request-code.ts'
 import { ResponseCode } from '../wire/response-code.ts'
+import { parseBrokerConfig } from './broker-config-client.ts'
 
 const CALL_TIMEOUT_MS = 3000
 
@@ -40,13 +41,7 @@ export class MasterClient {
         : { haLocalPort: String(introduction.haLocalPort), brokerId: String(introduction.brokerId), ackLevel: 'written' }
     const response = await this.#call(RequestCode.GET_BROKER_CONFIG, fields, HARMLESS_BODY)
     if (response.code !== ResponseCode.SUCCESS) throw this.#refused(response)
-    return new Map(
-      response.body
-        .toString()
-        .split('\n')
-        .filter((line) => line.includes('='))
-        .map((line) => [line.slice(0, line.indexOf('=')).trim(), line.slice(line.indexOf('=') + 1).trim()]),
-    )
+    return parseBrokerConfig(response.body)
   }
 
   /**

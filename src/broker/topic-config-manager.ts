@@ -35,6 +35,8 @@ export class TopicConfigManager {
   readonly #topics = new Map<string, Topic>()
   readonly #names = new SortedNames()
   #dataVersion: DataVersion
+  /** Called with each topic that is made or changed here; not with those a slave gets from its master. */
+  onChange: (topicName: string) => void = () => {}
 
   constructor(storage: ConfigStorage, options: TopicConfigOptions) {
     this.#clock = storage.clock
@@ -71,6 +73,30 @@ export class TopicConfigManager {
     return this.#topics.get(topicName)
   }
 
+  get dataVersion(): DataVersion {
+    return this.#dataVersion
+  }
+
+  get count(): number {
+    return this.#topics.size
+  }
+
+  /** In the order of the names. What changes while they are walked through is seen as it is when its turn comes. */
+  *configs(): Generator<TopicConfig, void, undefined> {
+    for (const name of this.#names.snapshot()) {
+      const config = this.#topics.get(name)?.config
+      if (config !== undefined) yield config
+    }
+  }
+
+  /** Which topics are ordered, as a name server has it; all others are not (TopicConfigManager.updateOrderTopicConfig). */
+  setOrderTopics(names: ReadonlySet<string>): void {
+    for (const { config } of this.#topics.values()) {
+      const order = names.has(config.topicName)
+      if (config.order !== order) this.#changed({ ...config, order })
+    }
+  }
+
   /**
    * Makes a topic on its first message (TopicConfigManager.createTopicInSendMessageMethod).
    * @param queueNums what the client asks for; no more than the default topic has
@@ -96,10 +122,16 @@ export class TopicConfigManager {
   }
 
   #create(config: TopicConfig): Topic {
+    const topic = this.#changed(config)
+    this.#logger.info({ topic: config.topicName, queues: config.writeQueueNums, perm: config.perm }, 'topic created')
+    return topic
+  }
+
+  #changed(config: TopicConfig): Topic {
     const topic = this.#put(config)
     this.#dataVersion = nextDataVersion(this.#dataVersion, this.#clock.wallMs())
-    this.#logger.info({ topic: config.topicName, queues: config.writeQueueNums, perm: config.perm }, 'topic created')
     this.#file.changed()
+    this.onChange(config.topicName)
     return topic
   }
 
@@ -111,18 +143,14 @@ export class TopicConfigManager {
   }
 
   *#text(): Generator<string, void, undefined> {
-    const names = this.#names.snapshot()
     yield* fastjsonPieces([
       { name: 'dataVersion', value: { ...this.#dataVersion } },
-      { name: 'topicConfigTable', value: new TableEntries(this.#entriesOf(names)) },
+      { name: 'topicConfigTable', value: new TableEntries(this.#entries()) },
     ])
   }
 
-  *#entriesOf(names: readonly string[]): Generator<readonly [string, FastjsonValue], void, undefined> {
-    for (const name of names) {
-      const config = this.#topics.get(name)?.config
-      if (config !== undefined) yield [name, { ...config }]
-    }
+  *#entries(): Generator<readonly [string, FastjsonValue], void, undefined> {
+    for (const config of this.configs()) yield [config.topicName, { ...config }]
   }
 
   #builtInTopics(): TopicConfig[] {

@@ -31,6 +31,8 @@ export interface RemotingClientOptions {
   readonly log: Logger
   /** 3,000 unless given. */
   readonly connectTimeoutMs?: number
+  /** A connection that stood has ended, and not by `close`. */
+  readonly onLost?: () => void
 }
 
 /** What a client has seen; only grows. */
@@ -69,6 +71,7 @@ export class RemotingClient {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #connectTimeoutMs: number
+  readonly #onLost: () => void
   #state: State = 'IDLE'
   #connection: Connection | null = null
   #nextOpaque = 0
@@ -88,6 +91,7 @@ export class RemotingClient {
     this.#clock = options.clock
     this.#log = options.log
     this.#connectTimeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
+    this.#onLost = options.onLost ?? (() => {})
   }
 
   /** Our end of the connection, null while there is none. */
@@ -229,6 +233,7 @@ export class RemotingClient {
   #disconnected(error: Error | null): void {
     this.#state = 'IDLE'
     this.#lose(this.#error('REMOTING_CLOSED', 'connection lost to', error))
+    this.#onLost()
   }
 
   readonly #takeFrame = (frame: Buffer): void => {
