@@ -14,12 +14,14 @@ import { ProcessorTable } from '../remoting/processor-table.ts'
 import { RemotingServer } from '../remoting/remoting-server.ts'
 import { MessageStore } from '../store/message-store.ts'
 import type { AcquireProcessLock } from '../store/store-lock.ts'
+import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import { MasterDirectory } from './master-directory.ts'
 import { NameServerMembership } from './name-server-membership.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
+import { SubscriptionGroupManager } from './subscription-group-manager.ts'
 import { TopicConfigManager } from './topic-config-manager.ts'
 
 /** Distance of the fast port below the broker's (BrokerController: VIP channel). */
@@ -53,6 +55,8 @@ export class BrokerController implements Service {
   readonly #haService: HAService
   readonly #join: SlaveJoin | null
   readonly #topics: TopicConfigManager
+  readonly #groups: SubscriptionGroupManager
+  readonly #offsets: ConsumerOffsetManager
   /** On a slave that is told no master: where name servers tell it. */
   readonly #directory: MasterDirectory | null
   #membership: NameServerMembership | null = null
@@ -85,6 +89,8 @@ export class BrokerController implements Service {
     const { fileSystem, clock } = platform
     const storage = { fileSystem, clock, logger, turns: this.#store.readSlots, directory: config.storePathRootDir }
     this.#topics = new TopicConfigManager(storage, config)
+    this.#groups = new SubscriptionGroupManager(storage, config)
+    this.#offsets = new ConsumerOffsetManager(storage, config)
     this.#holdService = new PullRequestHoldService(platform.clock)
     this.#store.useArrivals(this.#holdService)
     this.#processors = new ProcessorTable(logger.child({ part: 'remoting' }), platform.clock)
@@ -110,6 +116,8 @@ export class BrokerController implements Service {
     try {
       await this.#store.start()
       this.#topics.load()
+      this.#groups.load()
+      this.#offsets.start()
       await this.#listen()
     } catch (error) {
       await this.#stop().catch((stopError: unknown) =>
@@ -158,7 +166,7 @@ export class BrokerController implements Service {
     await this.#haService.drain(DRAIN_TIMEOUT_MS)
     await this.#haService.stop()
     await this.#join?.close() // behind the one who asks through it, or that would only try again
-    await this.#topics.stop()
+    await Promise.all([this.#topics.stop(), this.#groups.stop(), this.#offsets.stop()])
     await this.#store.stop()
   }
 
@@ -201,6 +209,8 @@ export class BrokerController implements Service {
       store: this.#store,
       haService: this.#haService,
       topics: this.#topics,
+      groups: this.#groups,
+      offsets: this.#offsets,
       holdService: this.#holdService,
     }
   }

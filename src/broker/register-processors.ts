@@ -11,15 +11,24 @@ import type { MessageStore } from '../store/message-store.ts'
 import { RequestCode } from '../wire/request-code.ts'
 import { encodeHost } from '../wire/socket-host.ts'
 import { UniqueKeyMaker } from '../wire/unique-key.ts'
+import type { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import { brokerConfigProcessor } from './processors/broker-config-processor.ts'
 import { brokerRuntimeProcessor } from './processors/broker-runtime-processor.ts'
+import { queryConsumerOffsetProcessor, updateConsumerOffsetProcessor } from './processors/consumer-offset-processors.ts'
 import { haStatusProcessor } from './processors/ha-status-processor.ts'
 import { PullMessageProcessor } from './processors/pull-message-processor.ts'
+import {
+  earliestStoreTimeProcessor,
+  maxOffsetProcessor,
+  minOffsetProcessor,
+  searchOffsetProcessor,
+} from './processors/queue-offset-processors.ts'
 import { SendMessageProcessor } from './processors/send-message-processor.ts'
 import { viewMessageProcessor } from './processors/view-message-processor.ts'
-import { everyClient, everyGroup, noOffsets } from './pull-defaults.ts'
+import { everyClient } from './pull-defaults.ts'
 import type { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { runtimeInfo } from './runtime-info.ts'
+import type { SubscriptionGroupManager } from './subscription-group-manager.ts'
 import type { TopicConfigManager } from './topic-config-manager.ts'
 
 /** What the processors of a broker work on. */
@@ -31,6 +40,8 @@ export interface BrokerParts {
   readonly store: MessageStore
   readonly haService: HAService
   readonly topics: TopicConfigManager
+  readonly groups: SubscriptionGroupManager
+  readonly offsets: ConsumerOffsetManager
   readonly holdService: PullRequestHoldService
 }
 
@@ -41,6 +52,7 @@ export interface BrokerParts {
 export function registerProcessors(processors: ProcessorTable, parts: BrokerParts, listen: Address): void {
   registerMessages(processors, parts, listen)
   registerReading(processors, parts)
+  registerOffsets(processors, parts)
   registerAdministration(processors, parts, listen)
 }
 
@@ -64,14 +76,14 @@ function registerMessages(
 }
 
 function registerReading(processors: ProcessorTable, parts: BrokerParts): void {
-  const { config, store, topics, haService, holdService } = parts
+  const { config, store, topics, groups, offsets, haService, holdService } = parts
   const pull = new PullMessageProcessor(
     {
       store,
       topics,
-      groups: everyGroup,
+      groups,
       clients: everyClient,
-      offsets: noOffsets,
+      offsets,
       holdService,
       log: rateLimitedLog(parts),
       isMasterLinkUp: () => haService.clientInfo?.state === 'TRANSFER',
@@ -81,6 +93,16 @@ function registerReading(processors: ProcessorTable, parts: BrokerParts): void {
   processors.register(RequestCode.PULL_MESSAGE, pull.process)
   processors.register(RequestCode.LITE_PULL_MESSAGE, pull.process)
   processors.register(RequestCode.VIEW_MESSAGE_BY_ID, viewMessageProcessor(store.log))
+}
+
+function registerOffsets(processors: ProcessorTable, { offsets, groups, topics, store: { lookup } }: BrokerParts): void {
+  const parts = { offsets, groups, topics, lookup }
+  processors.register(RequestCode.QUERY_CONSUMER_OFFSET, queryConsumerOffsetProcessor(parts))
+  processors.register(RequestCode.UPDATE_CONSUMER_OFFSET, updateConsumerOffsetProcessor(parts))
+  processors.register(RequestCode.SEARCH_OFFSET_BY_TIMESTAMP, searchOffsetProcessor(lookup))
+  processors.register(RequestCode.GET_MAX_OFFSET, maxOffsetProcessor(lookup))
+  processors.register(RequestCode.GET_MIN_OFFSET, minOffsetProcessor(lookup))
+  processors.register(RequestCode.GET_EARLIEST_MSG_STORETIME, earliestStoreTimeProcessor(lookup))
 }
 
 function registerAdministration(processors: ProcessorTable, parts: BrokerParts, listen: Address): void {

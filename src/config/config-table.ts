@@ -1,4 +1,5 @@
 import type { ConfigRow, ValueOf } from './config-types.ts'
+import { CONSUMER_ROWS } from './rows/consumers.ts'
 import { FLUSH_ROWS } from './rows/flush.ts'
 import { HA_ROWS } from './rows/ha.ts'
 import { IDENTITY_ROWS } from './rows/identity.ts'
@@ -20,6 +21,7 @@ export const BROKER_CONFIG_TABLE = [
   ...HA_ROWS,
   ...TOPIC_ROWS,
   ...READING_ROWS,
+  ...CONSUMER_ROWS,
   ...REGISTRATION_ROWS,
 ] as const satisfies readonly ConfigRow[]
 

@@ -1,4 +1,4 @@
-import { WireError } from '../base/errors.ts'
+import { type MqError, RemotingError, WireError } from '../base/errors.ts'
 import type { RateLimitedLog } from '../base/rate-limited-log.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Address, Connection } from '../platform/network.ts'
@@ -11,12 +11,21 @@ import {
   encodeRemotingHead,
   isOneway,
   isResponse,
+  ONEWAY_FLAG,
   type RemotingCommand,
 } from '../wire/remoting-command.ts'
 import { ResponseCode } from '../wire/response-code.ts'
 import { joinSmallBuffers } from './join-buffers.ts'
+import { type OnResponse, PendingCalls } from './pending-calls.ts'
 import type { Peer, ProcessorTable } from './processor-table.ts'
-import { REQUEST_BYTES_MAX, REQUEST_BYTES_TOTAL_MAX, REQUESTS_IN_FLIGHT_MAX, UNSENT_BYTES_MAX } from './remoting-limits.ts'
+import {
+  CALLS_PENDING_MAX,
+  REQUEST_BYTES_MAX,
+  REQUEST_BYTES_TOTAL_MAX,
+  REQUESTS_IN_FLIGHT_MAX,
+  UNSENT_BYTES_FOR_CALLS_MAX,
+  UNSENT_BYTES_MAX,
+} from './remoting-limits.ts'
 
 const OVERLOAD_REMARK = '[OVERLOAD]system busy, start flow control for a while'
 
@@ -56,6 +65,7 @@ export class RemotingConnection implements Peer {
   #outgoingReleases: (() => void)[] = []
   #onDrained: (() => void) | null = null
   #lastActivityMs: number
+  readonly #calls: PendingCalls
 
   constructor(connection: Connection, id: number, context: ConnectionContext) {
     this.remote = connection.remote
@@ -63,6 +73,7 @@ export class RemotingConnection implements Peer {
     this.#connection = connection
     this.#context = context
     this.#lastActivityMs = context.clock.monotonicMs()
+    this.#calls = new PendingCalls(context.clock, () => this.#callError('REMOTING_TIMEOUT', 'no answer in time from'))
     connection.onData = (view) => this.#read(view)
     connection.onDrain = () => this.#drained()
     connection.onClose = () => this.#closed()
@@ -71,6 +82,49 @@ export class RemotingConnection implements Peer {
   onClose(fn: () => void): void {
     if (this.#ended) fn()
     else this.#closeListeners.push(fn)
+  }
+
+  sendOneway(request: RemotingCommand): boolean {
+    return this.#request({ ...request, flag: request.flag | ONEWAY_FLAG, opaque: this.#calls.takeOpaque() }) === null
+  }
+
+  invoke(request: RemotingCommand, timeoutMs: number, onResponse: OnResponse): void {
+    const opaque = this.#calls.takeOpaque()
+    const error = this.#calls.size < CALLS_PENDING_MAX ? this.#request({ ...request, opaque }) : this.#tooMuch()
+    if (error === null) this.#calls.add(opaque, timeoutMs, onResponse)
+    else this.#context.clock.afterTick(() => onResponse(error, null))
+  }
+
+  /** @returns why a request of ours is not sent, or null when it is on its way */
+  #request(request: RemotingCommand): MqError | null {
+    if (this.#state !== 'OPEN') return this.#callError('REMOTING_CLOSED', 'the connection ends to')
+    if (this.#connection.bufferedBytes + this.#outgoingBytes > UNSENT_BYTES_FOR_CALLS_MAX) return this.#tooMuch()
+    let buffers: Buffer[]
+    try {
+      buffers = encodeRemotingCommand(request)
+    } catch (error) {
+      if (error instanceof WireError) return error
+      throw error
+    }
+    if (this.#outgoing.length === 0) this.#context.clock.afterTick(this.#flush)
+    this.#push(buffers)
+    return null
+  }
+
+  #push(buffers: readonly Buffer[]): void {
+    for (const buffer of buffers) {
+      this.#outgoing.push(buffer)
+      this.#outgoingBytes += buffer.length
+    }
+  }
+
+  #tooMuch(): RemotingError {
+    return this.#callError('REMOTING_TOO_MUCH', 'too much waits to be read or answered by')
+  }
+
+  #callError(code: RemotingError['code'], what: string): RemotingError {
+    const { host, port } = this.remote
+    return new RemotingError(code, `${what} ${host}:${port}`, { host, port })
   }
 
   /** Milliseconds without a read and without a write that the peer took. */
@@ -117,8 +171,8 @@ export class RemotingConnection implements Peer {
   readonly #takeFrame = (frame: Buffer): void => {
     if (this.#state !== 'OPEN') return // since a frame before it in the same chunk
     const command = decodeRemotingCommand(frame)
-    if (isResponse(command)) this.#context.ignoredResponses++
-    else this.#serve(command, frame.length)
+    if (!isResponse(command)) this.#serve(command, frame.length)
+    else if (!this.#calls.answer(command)) this.#context.ignoredResponses++
   }
 
   #serve(request: RemotingCommand, size: number): void {
@@ -156,10 +210,7 @@ export class RemotingConnection implements Peer {
     if (this.#state === 'CLOSED' || this.#state === 'ENDING') return parts?.release()
     if (this.#outgoing.length === 0) this.#context.clock.afterTick(this.#flush)
     if (parts !== undefined) return this.#sendParts(response, parts)
-    for (const buffer of encodeAnswer(response)) {
-      this.#outgoing.push(buffer)
-      this.#outgoingBytes += buffer.length
-    }
+    this.#push(encodeAnswer(response))
   }
 
   #sendParts(response: RemotingCommand, parts: BodyParts): void {
@@ -227,6 +278,7 @@ export class RemotingConnection implements Peer {
     this.#outgoing = []
     this.#takeReleases()?.()
     this.#checkDrained()
+    this.#calls.failAll(this.#callError('REMOTING_CLOSED', 'connection lost to'))
     const listeners = this.#closeListeners
     this.#closeListeners = []
     for (const fn of listeners) fn()

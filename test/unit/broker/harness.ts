@@ -22,6 +22,7 @@ import { RequestCode } from '../../../src/wire/request-code.ts'
 import { encodeHost } from '../../../src/wire/socket-host.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { MemoryFileSystem } from '../../helpers/memory-file-system.ts'
+import { TestPeer } from '../../helpers/test-peer.ts'
 
 export const TOPIC_OPTIONS: TopicConfigOptions = {
   brokerClusterName: 'DefaultCluster',
@@ -71,7 +72,7 @@ export async function until(reached: () => boolean | Promise<boolean>): Promise<
   while (!(await reached())) await new Promise((resolve) => setTimeout(resolve, 2))
 }
 
-export const PEER: Peer = { remote: { host: '10.1.2.3', port: 4711 }, id: 1, onClose: () => {}, close: () => {} }
+export const PEER: Peer = new TestPeer()
 
 /** Runs a processor whose answer comes during the call; more than one answer is a mistake. */
 export function answerOf(processor: Processor, request: RemotingCommand, peer: Peer = PEER): RemotingCommand {
