@@ -200,7 +200,7 @@ describe('stock files', () => {
 
   test('every key of the reference table is known', () => {
     const keys =
-      'rocketmqHome registerNameServerPeriod forceRegister compressedRegister registerBrokerTimeoutMills enablePropertyFilter transactionTimeOut transferMsgByHeap diskMaxUsedSpaceRatio messageDelayLevel timerMaxDelaySec haSlaveFallbehindMax totalReplicas offsetCheckInSlave configBlackList sendMessageThreadPoolNums enableAutoInSyncReplicas maxHaTransferByteInSecond dLegerGroup cleanFileForciblyEnable'
+      'rocketmqHome enablePropertyFilter transactionTimeOut transferMsgByHeap diskMaxUsedSpaceRatio messageDelayLevel timerMaxDelaySec haSlaveFallbehindMax totalReplicas offsetCheckInSlave configBlackList sendMessageThreadPoolNums enableAutoInSyncReplicas maxHaTransferByteInSecond dLegerGroup cleanFileForciblyEnable'
     const { notes } = resolveBrokerConfig({ set: keys.split(' ').map((key) => `${key}=7`) })
     expect(notes).toEqual([{ level: 'debug', message: expect.any(String), fields: { keys: keys.split(' ') } }])
   })

@@ -11,6 +11,8 @@ test('a connection is watched once, however often its broker registers, and no l
     id: 7,
     onClose: (fn) => void listeners.push(fn),
     close: () => void closes++,
+    sendOneway: () => false,
+    invoke: () => {},
   }
   const channels = new RegisteredChannels((channelId) => void closed.push(channelId))
   for (let i = 0; i < 3; i++) channels.watch(peer)
