@@ -14,6 +14,7 @@ import { ProcessorTable } from '../remoting/processor-table.ts'
 import { RemotingServer } from '../remoting/remoting-server.ts'
 import { MessageStore } from '../store/message-store.ts'
 import type { AcquireProcessLock } from '../store/store-lock.ts'
+import { ClientManager } from './client-manager.ts'
 import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import { MasterDirectory } from './master-directory.ts'
 import { NameServerMembership } from './name-server-membership.ts'
@@ -57,6 +58,7 @@ export class BrokerController implements Service {
   readonly #topics: TopicConfigManager
   readonly #groups: SubscriptionGroupManager
   readonly #offsets: ConsumerOffsetManager
+  readonly #clients: ClientManager
   /** On a slave that is told no master: where name servers tell it. */
   readonly #directory: MasterDirectory | null
   #membership: NameServerMembership | null = null
@@ -91,6 +93,7 @@ export class BrokerController implements Service {
     this.#topics = new TopicConfigManager(storage, config)
     this.#groups = new SubscriptionGroupManager(storage, config)
     this.#offsets = new ConsumerOffsetManager(storage, config)
+    this.#clients = new ClientManager({ clock, logger, groups: this.#groups, topics: this.#topics, isSlave })
     this.#holdService = new PullRequestHoldService(platform.clock)
     this.#store.useArrivals(this.#holdService)
     this.#processors = new ProcessorTable(logger.child({ part: 'remoting' }), platform.clock)
@@ -118,6 +121,7 @@ export class BrokerController implements Service {
       this.#topics.load()
       this.#groups.load()
       this.#offsets.start()
+      this.#clients.start()
       await this.#listen()
     } catch (error) {
       await this.#stop().catch((stopError: unknown) =>
@@ -159,6 +163,7 @@ export class BrokerController implements Service {
   async #stop(): Promise<void> {
     await this.#membership?.stop() // first: no client comes any more (H10)
     this.#lagLog.stop()
+    this.#clients.stop()
     this.#holdService.stop() // a server that ends waits for what is in flight
     await this.#haService.stopFollowing() // before the store refuses what the master sends
     await this.#store.quiesce()
@@ -211,6 +216,7 @@ export class BrokerController implements Service {
       topics: this.#topics,
       groups: this.#groups,
       offsets: this.#offsets,
+      clients: this.#clients,
       holdService: this.#holdService,
     }
   }

@@ -1,5 +1,8 @@
 import { WireError } from '../base/errors.ts'
 
+const TAB = 0x09
+const RETURN = 0x0d
+const BLANK = 0x20
 const QUOTE = 0x22
 const COMMA = 0x2c
 const MINUS = 0x2d
@@ -34,7 +37,7 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** One pass, as the text may be megabytes of a stranger's. fastjson writes no blanks. */
+/** One pass, as the text may be megabytes of a stranger's. Blanks stand before a key in files, never behind it. */
 function withQuotedNumberKeys(text: string): string {
   const parts: string[] = []
   let copiedTo = 0
@@ -47,14 +50,23 @@ function withQuotedNumberKeys(text: string): string {
     } else if (char === QUOTE) {
       isInString = true
     } else if (char === BRACE || char === COMMA) {
-      const end = numberEnd(text, at + 1)
-      if (text.charCodeAt(end) !== COLON || end === at + 1) continue
-      parts.push(text.slice(copiedTo, at + 1), '"', text.slice(at + 1, end), '"')
+      const start = blanksEnd(text, at + 1)
+      const end = numberEnd(text, start)
+      at = start - 1
+      if (text.charCodeAt(end) !== COLON || end === start) continue
+      parts.push(text.slice(copiedTo, start), '"', text.slice(start, end), '"')
       copiedTo = end
       at = end
     }
   }
   return parts.join('') + text.slice(copiedTo)
+}
+
+/** Behind blanks, tabs and line breaks. */
+function blanksEnd(text: string, start: number): number {
+  let at = start
+  for (let char = text.charCodeAt(at); char === BLANK || (char >= TAB && char <= RETURN); char = text.charCodeAt(at)) at++
+  return at
 }
 
 function numberEnd(text: string, start: number): number {
