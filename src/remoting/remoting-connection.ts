@@ -4,17 +4,9 @@ import type { Clock } from '../platform/clock.ts'
 import type { Address, Connection } from '../platform/network.ts'
 import type { BodyParts } from '../wire/body-parts.ts'
 import { FrameCutter } from '../wire/frame-cutter.ts'
-import {
-  createResponse,
-  decodeRemotingCommand,
-  encodeRemotingCommand,
-  encodeRemotingHead,
-  isOneway,
-  isResponse,
-  type RemotingCommand,
-} from '../wire/remoting-command.ts'
+import { createResponse, decodeRemotingCommand, isOneway, isResponse, type RemotingCommand } from '../wire/remoting-command.ts'
 import { ResponseCode } from '../wire/response-code.ts'
-import { joinSmallBuffers } from './join-buffers.ts'
+import { OutgoingFrames } from './outgoing-frames.ts'
 import type { Peer, ProcessorTable } from './processor-table.ts'
 import { REQUEST_BYTES_MAX, REQUEST_BYTES_TOTAL_MAX, REQUESTS_IN_FLIGHT_MAX, UNSENT_BYTES_MAX } from './remoting-limits.ts'
 
@@ -50,10 +42,7 @@ export class RemotingConnection implements Peer {
   #ended = false
   #requestsInFlight = 0
   #requestBytes = 0
-  #outgoing: Buffer[] = []
-  #outgoingBytes = 0
-  /** Of bodies in parts among `#outgoing`. */
-  #outgoingReleases: (() => void)[] = []
+  readonly #outgoing = new OutgoingFrames()
   #onDrained: (() => void) | null = null
   #lastActivityMs: number
 
@@ -154,32 +143,15 @@ export class RemotingConnection implements Peer {
 
   #send(response: RemotingCommand, parts?: BodyParts): void {
     if (this.#state === 'CLOSED' || this.#state === 'ENDING') return parts?.release()
-    if (this.#outgoing.length === 0) this.#context.clock.afterTick(this.#flush)
-    if (parts !== undefined) return this.#sendParts(response, parts)
-    for (const buffer of encodeAnswer(response)) {
-      this.#outgoing.push(buffer)
-      this.#outgoingBytes += buffer.length
-    }
-  }
-
-  #sendParts(response: RemotingCommand, parts: BodyParts): void {
-    let head: Buffer
-    try {
-      head = encodeRemotingHead(response, parts.size)
-    } catch (error) {
-      parts.release()
-      if (!(error instanceof WireError)) throw error
-      return this.#send(createResponse(response, ResponseCode.SYSTEM_ERROR, error.message))
-    }
-    this.#outgoing.push(head, ...parts.buffers)
-    this.#outgoingBytes += head.length + parts.size
-    this.#outgoingReleases.push(parts.release)
+    if (this.#outgoing.size === 0) this.#context.clock.afterTick(this.#flush)
+    if (parts === undefined) this.#outgoing.add(response)
+    else this.#outgoing.addParts(response, parts)
   }
 
   /** Everything that was answered in this turn of the loop leaves in one write. */
   readonly #flush = (): void => {
-    if (this.#outgoing.length === 0 || this.#state === 'CLOSED') return
-    const unsentBytes = this.#connection.bufferedBytes + this.#outgoingBytes
+    if (this.#outgoing.size === 0 || this.#state === 'CLOSED') return
+    const unsentBytes = this.#connection.bufferedBytes + this.#outgoing.size
     if (unsentBytes > UNSENT_BYTES_MAX) {
       this.#context.log.warn(
         'unread',
@@ -189,21 +161,10 @@ export class RemotingConnection implements Peer {
       this.close()
       return
     }
-    const taken = this.#connection.write(joinSmallBuffers(this.#outgoing), this.#takeReleases())
-    this.#outgoing = []
-    this.#outgoingBytes = 0
+    const { buffers, released } = this.#outgoing.take()
+    const taken = this.#connection.write(buffers, released)
     if (taken) this.#lastActivityMs = this.#context.clock.monotonicMs()
     else this.#connection.pause() // who does not read its answers may ask nothing more (5.x: above Netty's high-water mark)
-  }
-
-  /** What gives back the bodies in parts that wait, or nothing where there are none. */
-  #takeReleases(): (() => void) | undefined {
-    if (this.#outgoingReleases.length === 0) return undefined
-    const releases = this.#outgoingReleases
-    this.#outgoingReleases = []
-    return () => {
-      for (const release of releases) release()
-    }
   }
 
   #drained(): void {
@@ -224,21 +185,10 @@ export class RemotingConnection implements Peer {
     // Processors may drop the requests of a closed connection without an answer; theirs are no longer in flight.
     this.#context.requestBytes -= this.#requestBytes
     this.#requestsInFlight = 0
-    this.#outgoing = []
-    this.#takeReleases()?.()
+    this.#outgoing.take().released?.()
     this.#checkDrained()
     const listeners = this.#closeListeners
     this.#closeListeners = []
     for (const fn of listeners) fn()
-  }
-}
-
-/** An answer that is too large for a frame becomes one that says so: the peer must not wait for nothing. */
-function encodeAnswer(response: RemotingCommand): Buffer[] {
-  try {
-    return encodeRemotingCommand(response)
-  } catch (error) {
-    if (!(error instanceof WireError)) throw error
-    return encodeRemotingCommand(createResponse(response, ResponseCode.SYSTEM_ERROR, error.message))
   }
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import { StoreError } from '../base/errors.ts'
 import type { FileSystem, IoCallback } from '../platform/file-system.ts'
-import { readOffset } from '../wire/int64.ts'
+import { putInt32, putInt64, readOffset } from '../wire/int64.ts'
 import { offsetFileName } from './mapped-file-queue.ts'
 import type { OpenFileCache } from './open-file-cache.ts'
 
@@ -321,18 +321,4 @@ export class ConsumeQueue {
   #path(fileStart: number): string {
     return join(this.directory, offsetFileName(fileStart))
   }
-}
-
-/** Any safe integer as int64. Buffer's own writers check what is known here, and a catch-up puts a million units a second. */
-function putInt64(bytes: Buffer, at: number, value: number): void {
-  putInt32(bytes, at, Math.floor(value / 0x1_0000_0000))
-  putInt32(bytes, at + 4, value)
-}
-
-/** The low 32 bits of `value`. */
-function putInt32(bytes: Buffer, at: number, value: number): void {
-  bytes[at] = value >>> 24
-  bytes[at + 1] = value >>> 16
-  bytes[at + 2] = value >>> 8
-  bytes[at + 3] = value
 }
