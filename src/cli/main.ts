@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { explainSystemError, isSystemError } from '../base/system-error.ts'
 import type { HostPort } from '../config/config-types.ts'
 import { parseHostPort } from '../config/host-port.ts'
 import { nearestKey } from '../config/nearest-key.ts'
@@ -176,9 +177,16 @@ export async function runCommandLine(args: readonly string[], io: CliIo, runners
     return code
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.DONE : ExitCode.USAGE
-    io.remark(`ha-broker: ${error instanceof Error ? error.message : String(error)}`)
+    io.remark(`ha-broker: ${problemText(error)}`)
     return exitCodeOf(error)
   }
+}
+
+/** Errors of ours say what to do; what the system says in its own words is put into ours. */
+function problemText(error: unknown): string {
+  if (!isSystemError(error)) return error instanceof Error ? error.message : String(error)
+  const { problem, remedy } = explainSystemError(error)
+  return `${error.path === undefined ? '' : `${error.path}: `}${problem}; ${remedy}`
 }
 
 /**

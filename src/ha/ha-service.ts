@@ -115,7 +115,7 @@ export class HAService implements Service, ReplicationGate {
     return this.#haClient?.info ?? null
   }
 
-  /** @throws HaError HA_PORT_IN_USE */
+  /** @throws HaError HA_PORT_IN_USE, HA_CANNOT_LISTEN */
   async start(): Promise<void> {
     await this.#acceptSocketService.start()
     const tickMs = Math.max(10, Math.min(1000, this.#options.heartbeatIntervalMs / 4))
