@@ -58,8 +58,7 @@ export class HAClient implements Service {
   readonly #clock: Clock
   readonly #store: MessageStore
   readonly #join: MasterJoin
-  readonly #logger: Logger
-  readonly #troubleLog: RateLimitedLog
+  readonly #linkLog: RateLimitedLog
   readonly #options: HAClientOptions
   readonly #events: HAClientEvents
   readonly #backoff: Backoff
@@ -89,8 +88,7 @@ export class HAClient implements Service {
     this.#clock = parts.clock
     this.#store = parts.store
     this.#join = parts.join
-    this.#logger = parts.logger
-    this.#troubleLog = new RateLimitedLog(parts.logger, () => parts.clock.monotonicMs())
+    this.#linkLog = new RateLimitedLog(parts.logger, () => parts.clock.monotonicMs())
     this.#options = options
     this.#events = events
     this.#backoff = new Backoff(parts.random)
@@ -190,7 +188,8 @@ export class HAClient implements Service {
       this.#report(this.#endOffset)
     }
     this.#report(this.#endOffset)
-    this.#logger.info({ master: this.#master, from: this.#endOffset }, 'following the master')
+    const fields = { master: this.#master, from: this.#endOffset }
+    this.#linkLog.info('following', fields, 'following the master') // a link may break as often as it comes up (B14)
   }
 
   /** 0 while there is no log at all, else its written end: what a slave reports (DefaultHAClient.reportSlaveMaxOffset). */
@@ -304,7 +303,7 @@ export class HAClient implements Service {
     if (error.code === 'HA_JOIN_REFUSED' || error.code === 'HA_DIVERGED') return this.#refuse(error)
     const master = this.#master === null ? {} : { master: `${this.#master.host}:${this.#master.port}` } // the reason names it otherwise
     const since = isoTime(this.#downSinceTimestamp)
-    this.#troubleLog.warn(
+    this.#linkLog.warn(
       error.code ?? error.name,
       { ...master, since, reason: error.message },
       'no link to the master, trying again',

@@ -1,4 +1,3 @@
-import type { Logger } from '../base/logger.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Connection } from '../platform/network.ts'
 import type { CommitLog } from '../store/commit-log.ts'
@@ -53,7 +52,6 @@ export class HAConnection {
   readonly #log: CommitLog
   readonly #reader: LogReader
   readonly #clock: Clock
-  readonly #logger: Logger
   readonly #options: HAConnectionOptions
   readonly #events: HAConnectionEvents
   readonly #reports = new ReportReader()
@@ -65,14 +63,13 @@ export class HAConnection {
 
   constructor(
     connection: Connection,
-    parts: { log: CommitLog; readSlots: ReadSlots; clock: Clock; logger: Logger },
+    parts: { log: CommitLog; readSlots: ReadSlots; clock: Clock },
     options: HAConnectionOptions,
     events: HAConnectionEvents,
   ) {
     this.#connection = connection
     this.#log = parts.log
     this.#clock = parts.clock
-    this.#logger = parts.logger.child({ slave: `${connection.remote.host}:${connection.remote.port}` })
     this.#options = options
     this.#events = events
     this.#reader = new LogReader(
@@ -153,7 +150,6 @@ export class HAConnection {
     this.progress.startAt(start)
     this.#reader.seek(start)
     this.#state = nextState(this.#state, 'TRANSFER')
-    this.#logger.info({ requestOffset, start, behind: this.#log.maxOffset - start }, 'transfer starts')
   }
 
   /** Sends as much of the log as the peer takes. */

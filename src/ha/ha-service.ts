@@ -216,7 +216,7 @@ export class HAService implements Service, ReplicationGate {
       socket.destroy()
       return this.#linkLog.warn('host', { host }, 'a host that is not among haAllowedHosts was turned away from the HA port')
     }
-    const parts = { log: this.#store.log, readSlots: this.#readSlots, clock: this.#platform.clock, logger: this.#logger }
+    const parts = { log: this.#store.log, readSlots: this.#readSlots, clock: this.#platform.clock }
     const connection = new HAConnection(socket, parts, this.#options, {
       onReport: (reporter, isFirst) => this.#onReport(reporter, isFirst),
       onClosed: (closed, reason, error) => this.#onClosed(closed, reason, error),
@@ -232,9 +232,17 @@ export class HAService implements Service, ReplicationGate {
         return connection.close('too many slaves')
       }
       this.#replicas.refresh()
+      this.#logStart(connection)
     }
     this.#moveFrontier()
     this.#checkDrained()
+  }
+
+  /** By host, so that a slave whose link breaks every second writes one line in 10 s and hides no other slave (B14). */
+  #logStart({ remote, progress }: HAConnection): void {
+    const { requestOffset, nextTransferOffset: start } = progress
+    const fields = { slave: `${remote.host}:${remote.port}`, requestOffset, start, behind: this.#store.log.maxOffset - start }
+    this.#linkLog.info(`transfer starts ${remote.host}`, fields, 'transfer starts')
   }
 
   /** After every report, not only after one that raises the maximum (sharp edge 28; A14). */

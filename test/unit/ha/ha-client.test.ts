@@ -345,6 +345,7 @@ describe('frames that must not be taken', () => {
     expect(attempts).toBeGreaterThan(8)
     expect(attempts).toBeLessThan(30)
     expect(scene.slave.warnings().filter((line) => line.includes('trying again'))).toHaveLength(1)
+    expect(scene.slave.lines.filter(({ message }) => message === 'following the master')).toHaveLength(1)
   })
 })
 
