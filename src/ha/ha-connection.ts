@@ -4,6 +4,7 @@ import type { CommitLog } from '../store/commit-log.ts'
 import { LogReader } from '../store/log-reader.ts'
 import type { ReadSlots } from '../store/read-slots.ts'
 import { encodeTransferHeader } from '../wire/ha-frame.ts'
+import { CatchUp } from './catch-up.ts'
 import { FlowMonitor } from './flow-monitor.ts'
 import { type HAConnectionState, nextState } from './ha-connection-state.ts'
 import { ReportReader } from './report-reader.ts'
@@ -46,6 +47,7 @@ export interface SlaveIdentity {
 export class HAConnection {
   readonly progress = new SlaveProgress()
   readonly flow: FlowMonitor
+  readonly catchUp = new CatchUp()
   /** Set once the slave has introduced itself; Java slaves never do. */
   identity: SlaveIdentity | null = null
   readonly #connection: Connection
@@ -106,6 +108,7 @@ export class HAConnection {
   tick(): void {
     const nowMs = this.#clock.monotonicMs()
     this.flow.tick(nowMs)
+    this.catchUp.tick(this.#log.maxOffset, nowMs)
     if (nowMs - this.#lastReadMs > this.#options.housekeepingIntervalMs) {
       return this.close('nothing was heard from the slave within haHousekeepingInterval')
     }
@@ -140,6 +143,8 @@ export class HAConnection {
     const moved = this.progress.report(offset, this.#log)
     if (!this.progress.hasReported) return
     if (isFirst) this.#startTransfer()
+    const start = isFirst ? this.progress.nextTransferOffset : offset // an empty slave reports 0 and starts at the first byte
+    this.catchUp.observe(Math.max(offset, start), this.#log.maxOffset, this.#lastReadMs)
     if (moved || isFirst) this.#events.onReport(this, isFirst)
     this.#pump()
   }

@@ -49,6 +49,12 @@ export interface SlaveInfo {
   readonly lagMs: number
   readonly inSync: boolean
   readonly transferredByteInSecond: number
+  /** Where it stood when it fell behind, for a share of the way. */
+  readonly catchUpFrom: number
+  /** Bytes by which the gap gets smaller in a second; negative while it grows. */
+  readonly gainBytesPerSecond: number
+  /** For how long it has been behind without a report that goes further. */
+  readonly standingStillMs: number
 }
 
 /**
@@ -185,7 +191,7 @@ export class HAService implements Service, ReplicationGate {
     const { maxOffset } = this.#store.log
     return this.#replicas.connections
       .filter((connection) => connection.progress.hasReported)
-      .map(({ remote, identity, progress, flow }) => ({
+      .map(({ remote, identity, progress, flow, catchUp }) => ({
         addr: `${remote.host}:${remote.port}`,
         brokerId: identity?.brokerId ?? null,
         ackLevel: identity?.ackLevel ?? null,
@@ -195,6 +201,9 @@ export class HAService implements Service, ReplicationGate {
         lagMs: this.#offsetTimes.lagMs(progress.ackOffset, maxOffset, nowMs),
         inSync: this.#isInSync(progress.ackOffset),
         transferredByteInSecond: flow.bytesPerSecond,
+        catchUpFrom: catchUp.from,
+        gainBytesPerSecond: catchUp.gainBytesPerSecond,
+        standingStillMs: catchUp.standingStillMs(nowMs),
       }))
   }
 

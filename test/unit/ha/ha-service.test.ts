@@ -557,6 +557,9 @@ describe('what status shows of a slave (H09)', () => {
         diff: end,
         lagMs: 3000,
         inSync: true,
+        catchUpFrom: 0,
+        gainBytesPerSecond: 0,
+        standingStillMs: 2000, // seen at the first look after the put, then counted
         transferredByteInSecond: 0,
       },
     ])
