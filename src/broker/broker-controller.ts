@@ -101,7 +101,7 @@ export class BrokerController implements Service {
 
   /**
    * Resolves when clients and slaves are served. Rejects with what stands in the way; then everything that had started is stopped again.
-   * @throws StoreError, HaError HA_PORT_IN_USE, RemotingError REMOTING_PORT_IN_USE
+   * @throws StoreError, HaError HA_PORT_IN_USE, HA_CANNOT_LISTEN, RemotingError REMOTING_PORT_IN_USE, REMOTING_CANNOT_LISTEN
    */
   start(): Promise<void> {
     this.#starting = this.#start()
@@ -181,7 +181,7 @@ export class BrokerController implements Service {
       await server.start()
     } catch (error) {
       if (!(error instanceof RemotingError)) throw error
-      const problem = `${what} ${formatHostPort(address)} is in use: stop who has it, or choose another with --listen`
+      const problem = `${what} ${error.message}, or choose another with --listen`
       throw new RemotingError(error.code, problem, error.details, error)
     }
     this.#servers.push(server)

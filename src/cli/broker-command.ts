@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { ConfigError } from '../base/errors.ts'
+import { explainSystemError, isSystemError } from '../base/system-error.ts'
 import { type ConfigSources, resolveBrokerConfig } from '../config/broker-config.ts'
 import { type BrokerFlags, commandLineSettings } from '../config/command-line-settings.ts'
 import { printConfig } from '../config/print-config.ts'
@@ -65,11 +66,11 @@ function readConfigFile(path: string): { path: string; text: string } {
   try {
     return { path, text: readFileSync(path, 'latin1') } // java.util.Properties.load: bytes are ISO-8859-1
   } catch (error) {
-    const errno = (error as NodeJS.ErrnoException).code ?? 'unknown'
+    if (!isSystemError(error)) throw error
     throw new ConfigError(
       'CONFIG_BAD_FILE',
-      `-c ${path}: the file cannot be read (${errno}); name one with key=value lines`,
-      { file: path, errno },
+      `-c ${path}: the file cannot be read: ${explainSystemError(error).problem}; name one with key=value lines`,
+      { file: path, errno: error.code },
       error,
     )
   }

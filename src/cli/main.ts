@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { explainSystemError, isSystemError } from '../base/system-error.ts'
 import type { HostPort } from '../config/config-types.ts'
 import { parseHostPort } from '../config/host-port.ts'
 import { nearestKey } from '../config/nearest-key.ts'
@@ -63,6 +64,15 @@ Examples:
   ha-broker --role SLAVE --master 10.0.0.1:10911 --listen 0.0.0.0:10911 --store /var/lib/ha-broker
   ha-broker -c broker.conf -p`
 
+const STATUS_HELP = `
+A slave is "in sync", "catching up" (how much of the way, and how long it still takes), "BEHIND" and not gaining, or "not responding".
+
+--json prints one line {"runtime":{...},"ha":{...}}. runtime: all that request code 28 tells, texts by name. ha (null for brokers
+before 5.0): master, inSyncSlaveNums (near enough to count for a send), slaves with addr, brokerId, ackLevel, slaveAckOffset,
+diff (bytes behind), lagMs, inSync, standingStillMs, gainBytesPerSecond, catchUpFrom, transferredByteInSecond; masterLink with
+masterAddr, state, lastError, downSinceTimestamp, lastReadTimestamp, maxOffset, masterEndOffset, behindMs, gainBytesPerSecond,
+catchUpFrom. What a broker does not tell is null.`
+
 /** The whole command line; `finish` gets the exit code of the command that ran. */
 function createProgram(runners: Runners, io: CliIo, finish: (code: number) => void): Command {
   const program = new Command('ha-broker')
@@ -97,6 +107,7 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
   command(program, 'status', 'what a broker holds and how far its slaves are')
     .argument('[HOST:PORT]', 'its listen port', hostPort, DEFAULT_BROKER)
     .option('--json', 'everything, for machines')
+    .addHelpText('after', STATUS_HELP)
     .action(async (broker: HostPort, { json = false }: { json?: boolean }) => finish(await runners.status({ broker, json })))
 
   command(program, 'send', 'send messages and say what became of them')
@@ -176,9 +187,16 @@ export async function runCommandLine(args: readonly string[], io: CliIo, runners
     return code
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.DONE : ExitCode.USAGE
-    io.remark(`ha-broker: ${error instanceof Error ? error.message : String(error)}`)
+    io.remark(`ha-broker: ${problemText(error)}`)
     return exitCodeOf(error)
   }
+}
+
+/** Errors of ours say what to do; what the system says in its own words is put into ours. */
+function problemText(error: unknown): string {
+  if (!isSystemError(error)) return error instanceof Error ? error.message : String(error)
+  const { problem, remedy } = explainSystemError(error)
+  return `${error.path === undefined ? '' : `${error.path}: `}${problem}; ${remedy}`
 }
 
 /**

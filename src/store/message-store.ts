@@ -3,6 +3,7 @@ import { StoreError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Service } from '../base/service.ts'
+import { explainSystemError, isSystemError, type SystemError } from '../base/system-error.ts'
 import type { Platform } from '../platform/platform.ts'
 import { type MessageDraft, messageRecordSize, PROPERTIES_SIZE_MAX } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
@@ -182,8 +183,7 @@ export class MessageStore implements Service {
       fileSystem.makeDirectorySync(this.log.files.directory)
       this.#releaseLock = await lockStore(fileSystem, directory, this.#owner, this.#acquireLock)
     } catch (error) {
-      if (error instanceof StoreError) throw error
-      throw notWritable(directory, error)
+      throw isSystemError(error) ? notUsable(directory, error) : error
     }
     try {
       const wasClean = fileSystem.statSync(this.#abortPath) === null
@@ -208,8 +208,7 @@ export class MessageStore implements Service {
       this.#state = 'running'
     } catch (error) {
       this.#closeFiles()
-      if (error instanceof StoreError || !isPermissionError(error)) throw error
-      throw notWritable(directory, error)
+      throw isSystemError(error) ? notUsable(directory, error) : error
     }
   }
 
@@ -398,17 +397,13 @@ export class MessageStore implements Service {
   }
 }
 
-function isPermissionError(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code
-  return code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR'
-}
-
-function notWritable(directory: string, cause: unknown): StoreError {
-  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown'
+function notUsable(directory: string, cause: SystemError): StoreError {
+  const { problem, remedy } = explainSystemError(cause)
+  const path = cause.path === undefined || cause.path === directory ? '' : ` ${cause.path}:`
   return new StoreError(
     'STORE_NOT_WRITABLE',
-    `the store folder ${directory} cannot be written (${code}): give this user the right to, or choose another folder with --store`,
-    { directory, errno: code },
+    `the store folder ${directory} cannot be used:${path} ${problem}; ${remedy}, or choose another folder with --store`,
+    { directory, errno: cause.code },
     cause,
   )
 }

@@ -207,7 +207,7 @@ describe('starting a broker', () => {
       process: { pid: 1, bootTimestamp: 1, totalMemoryBytes: 4 * 1024 ** 3, rssBytes: () => 1 },
       onFatal: () => {},
     })
-    await expect(broker.start()).rejects.toThrow('no fast port')
+    await expect(broker.start()).rejects.toMatchObject({ cause: { message: 'no fast port' } })
     expect(lines.filter(({ level }) => level === 'error')).not.toEqual([])
   })
 })

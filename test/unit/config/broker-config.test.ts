@@ -195,7 +195,14 @@ describe('stock files', () => {
   ])('%s, id %i, %s is accepted unchanged, with a name server as there', (name, id, role) => {
     const { config, notes } = resolve({ namesrv: '127.0.0.1:9876' }, { file: shipped(name, id, role) })
     expect(config).toMatchObject({ brokerName: name, brokerId: id, brokerRole: role, flushDiskType: 'ASYNC_FLUSH' })
-    expect(notes).toEqual([{ level: 'debug', message: expect.any(String), fields: { keys: ['deleteWhen', 'fileReservedTime'] } }])
+    expect(notes).toEqual([
+      { level: 'debug', message: expect.any(String), fields: { keys: ['deleteWhen', 'fileReservedTime'] } },
+      {
+        level: 'warn',
+        message: expect.stringMatching(/^namesrvAddr .* not register/),
+        fields: { namesrvAddr: ['127.0.0.1:9876'] },
+      },
+    ])
   })
 
   test('every key of the reference table is known', () => {
@@ -391,6 +398,12 @@ describe('settings that do not fit together', () => {
       ['listenPort=9002', 'haListenPort=9000'],
       ['fast port', 'listenPort=9002 (--set listenPort=9002)'],
     ],
+    [
+      'more copies to store a send than it waits for',
+      { role: 'SYNC_MASTER' },
+      ['minInSyncReplicas=3'],
+      ['minInSyncReplicas=3 (--set minInSyncReplicas=3)', 'inSyncReplicas=2 (default)', 'lower minInSyncReplicas'],
+    ],
     ['no room for the fast port', {}, ['listenPort=2'], ['listenPort=2', '3 or more']],
     ['no room for the HA port', {}, ['listenPort=65535'], ['65535', 'set haListenPort']],
     [
@@ -401,6 +414,11 @@ describe('settings that do not fit together', () => {
     ],
   ])('%s', (_, flags, set, texts) => {
     refused(() => resolve(flags, { set }), 'CONFIG_CONFLICT', ...texts)
+  })
+
+  test('only a SYNC_MASTER looks at the number of copies', () => {
+    expect(resolve({}, { set: ['minInSyncReplicas=3'] }).config.minInSyncReplicas).toBe(3)
+    expect(resolve({ role: 'SYNC_MASTER' }, { set: ['minInSyncReplicas=2'] }).config.minInSyncReplicas).toBe(2)
   })
 
   test('a slave may know its master by HA address or name server only', () => {
