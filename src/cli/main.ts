@@ -9,6 +9,7 @@ import type { BrokerOptions } from './broker-command.ts'
 import { type CliIo, processIo } from './cli-io.ts'
 import type { DumpOptions } from './dump-command.ts'
 import { ExitCode, exitCodeOf } from './exit-code.ts'
+import type { NamesrvOptions } from './namesrv-command.ts'
 import type { QuickstartOptions } from './quickstart-command.ts'
 import type { SendOptions } from './send-command.ts'
 import type { StatusOptions } from './status-command.ts'
@@ -17,6 +18,7 @@ import type { VerifyOptions } from './verify-command.ts'
 /** What each command does once its arguments are understood; resolves with the exit code. */
 export interface Runners {
   broker(options: BrokerOptions): Promise<number>
+  namesrv(options: NamesrvOptions): Promise<number>
   status(options: StatusOptions): Promise<number>
   send(options: SendOptions): Promise<number>
   dump(options: DumpOptions): Promise<number>
@@ -28,6 +30,7 @@ export interface Runners {
 function lazyRunners(io: CliIo): Runners {
   return {
     broker: async (options) => (await import('./broker-command.ts')).runBroker(options, io),
+    namesrv: async (options) => (await import('./namesrv-command.ts')).runNamesrv(options, io),
     status: async (options) => (await import('./status-command.ts')).runStatus(options, io),
     send: async (options) => (await import('./send-command.ts')).runSend(options, io),
     dump: async (options) => (await import('./dump-command.ts')).runDump(options, io),
@@ -50,6 +53,7 @@ Examples:
   ha-broker quickstart                                 a pair, real sends, the master killed, the slave checked
   ha-broker --role SYNC_MASTER                         a master on 127.0.0.1:10911
   ha-broker --role SLAVE --master 127.0.0.1:10911      its slave on 127.0.0.1:11911
+  ha-broker namesrv                                    a name server on 127.0.0.1:9876
   ha-broker send TopicTest hello                       one message to that master
   ha-broker status                                     how far the slave is
   ha-broker verify ./data/broker-a-0 ./data/broker-a-1 whether both logs are sound and equal
@@ -103,6 +107,14 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
     .addOption(new Option('--log-level <LEVEL>', 'least severe lines to write').choices(LOG_LEVELS).default('info'))
     .addHelpText('after', BROKER_EXAMPLES)
     .action(async (options: BrokerOptions) => finish(await runners.broker(options)))
+
+  command(program, 'namesrv', 'start a name server, which tells clients where topics are')
+    .option('-c, --config <FILE>', "settings as Java properties, with RocketMQ's keys")
+    .option('--listen <HOST:PORT>', 'where brokers and clients connect (default: 127.0.0.1:9876)')
+    .option('--set <KEY=VALUE>', 'one setting by its key; may be repeated', collect, [])
+    .option('-p, --print-config', 'print the settings in effect and where each comes from, and exit')
+    .addOption(new Option('--log-level <LEVEL>', 'least severe lines to write').choices(LOG_LEVELS).default('info'))
+    .action(async (options: NamesrvOptions) => finish(await runners.namesrv(options)))
 
   command(program, 'status', 'what a broker holds and how far its slaves are')
     .argument('[HOST:PORT]', 'its listen port', hostPort, DEFAULT_BROKER)

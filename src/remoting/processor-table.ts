@@ -17,6 +17,8 @@ export interface Peer {
   readonly id: number
   /** Calls `fn` once when the connection ends; at once where it has ended. Not to be used per request: nothing takes `fn` back. */
   onClose(fn: () => void): void
+  /** Ends the connection at once. */
+  close(): void
 }
 
 /**

@@ -82,7 +82,7 @@ describe('the command line', () => {
 
   test.each([
     [['--rol', 'SLAVE'], "unknown option '--rol' (Did you mean --role?)"],
-    [['verifi', 'x'], "unknown command 'verifi' (Did you mean verify?); the commands are broker, status"],
+    [['verifi', 'x'], "unknown command 'verifi' (Did you mean verify?); the commands are broker, namesrv, status"],
     [['--role', 'MASTER'], '"MASTER" is not one of ASYNC_MASTER, SYNC_MASTER, SLAVE (--role)'],
     [['--role', 'SYNC_MASTER', '--master', '127.0.0.1:1'], 'a master follows nobody'],
     [['--role', 'SLAVE'], 'add --master HOST:PORT'],
