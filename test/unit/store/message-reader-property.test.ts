@@ -23,7 +23,12 @@ const QUEUES = 3
 const UNITS_PER_FILE = QUEUE_FILE_SIZE / UNIT_SIZE
 
 /** What stock answers, said as plainly as can be: one message after the other, everything known. */
-function expected(queue: readonly Stored[] | undefined, query: Query, limits: ReadLimits, isInMemory: (offset: number) => boolean) {
+function expected(
+  queue: readonly Stored[] | undefined,
+  query: Query,
+  limits: ReadLimits,
+  isInMemory: (offset: number) => boolean,
+) {
   const max = queue?.length ?? 0
   const { offset, countMax, tags } = query
   const none = { bodies: [] as string[], minOffset: 0, maxOffset: max }
@@ -55,7 +60,11 @@ function expected(queue: readonly Stored[] | undefined, query: Query, limits: Re
 const message = fc.record({
   queueId: fc.nat(QUEUES - 1),
   tag: fc.constantFrom('A', 'B', 'C'),
-  size: fc.oneof({ weight: 8, arbitrary: fc.nat(300) }, { weight: 2, arbitrary: fc.nat(9000) }, { weight: 1, arbitrary: fc.nat(40_000) }),
+  size: fc.oneof(
+    { weight: 8, arbitrary: fc.nat(300) },
+    { weight: 2, arbitrary: fc.nat(9000) },
+    { weight: 1, arbitrary: fc.nat(40_000) },
+  ),
   copies: fc.oneof({ weight: 6, arbitrary: fc.constant(1) }, { weight: 2, arbitrary: fc.nat(90) }),
 })
 const query = fc.record({

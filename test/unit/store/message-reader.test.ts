@@ -311,7 +311,12 @@ describe('from the files', () => {
     const store = await onFiles(3)
     await ask(store.store)
     store.disk.fileSystem.hold('read')
-    const answers = [1, 2, 3].map(() => ask(store.store).then(() => 'found', (error: StoreError) => error.code))
+    const answers = [1, 2, 3].map(() =>
+      ask(store.store).then(
+        () => 'found',
+        (error: StoreError) => error.code,
+      ),
+    )
     await store.store.stop()
     store.disk.fileSystem.release()
     expect((await Promise.all(answers)).at(-1)).toBe('STORE_READ_FAILED')
