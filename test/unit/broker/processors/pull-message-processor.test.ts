@@ -392,6 +392,16 @@ describe('a slave', () => {
     expect(await bench.pull()).toMatchObject({ code: 0, bodies: ['a', 'b'] })
   })
 
+  test('serves a topic that only its log knows; a master does not', async () => {
+    const other = [{ topic: 'LogOnly', queueId: 2, body: 'x' }]
+    const bench = await slave({ messages: other })
+    expect(await bench.pull({ topic: 'LogOnly', queueId: 2 })).toMatchObject({ code: 0, bodies: ['x'] })
+    expect((await bench.pull({ topic: 'LogOnly', queueId: 3 })).code).toBe(29)
+    expect((await bench.pull({ topic: 'Nope' })).code).toBe(17)
+    const master = await Bench.of({ messages: other })
+    expect((await master.pull({ topic: 'LogOnly', queueId: 2 })).code).toBe(17)
+  })
+
   test.each([
     ['at its end', { queueOffset: 2 }],
     ['beyond its end', { queueOffset: 50 }],
