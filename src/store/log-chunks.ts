@@ -3,9 +3,9 @@ import type { CommitLog } from './commit-log.ts'
 import type { ReadSlots } from './read-slots.ts'
 
 /** Chunks start at multiples of it in their file. */
-const CHUNK_SIZE = 256 * 1024
-/** Chunks kept: 4 MiB in all. */
-const CHUNKS_MAX = 16
+export const CHUNK_SIZE = 512 * 1024
+/** Chunks kept: 6 MiB in all. */
+const CHUNKS_MAX = 12
 
 /** Bytes [startOffset, endOffset) of the log. */
 export interface LogChunk {

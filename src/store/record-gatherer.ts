@@ -5,13 +5,16 @@ import { bodyIsSound, RecordFields } from '../wire/message-record.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import type { FoundRecords } from './found-records.ts'
-import { type LogChunk, LogChunks } from './log-chunks.ts'
+import { CHUNK_SIZE, type LogChunk, LogChunks } from './log-chunks.ts'
 import type { ReadSlots } from './read-slots.ts'
 
 /** From here on a stretch of the tail is handed on as it lies; below, copying it costs less than one more buffer at the socket. */
 const VIEW_SIZE_MIN = 8 * 1024
 /** Views under way, each of which keeps a slab of the tail: with more, peers that do not read would hold the memory of many tails. */
 const VIEWS_MAX = 64
+
+/** Records that stand further apart than this, on average, are read one by one. */
+const SPACING_MAX = CHUNK_SIZE / 8
 
 /** How far a gathering came: fewer records than found where one of them is damaged. */
 export interface Gathered {
@@ -88,6 +91,7 @@ export class RecordGatherer {
     done: (error: StoreError | null, gathered: Gathered | null) => void,
   ): void {
     const body = Buffer.allocUnsafeSlow(found.size)
+    const isDense = isInChunks(found)
     let size = 0
     let next = 0
     const finish = (error: StoreError | null): void => {
@@ -106,7 +110,7 @@ export class RecordGatherer {
     }
     const goOn = (): void => {
       while (next < found.count) {
-        const behind = this.#endOfGroup(found, next)
+        const behind = isDense ? this.#endOfGroup(found, next) : next + 1
         const start = found.physicOffsets[next] as number
         const end = (found.physicOffsets[behind - 1] as number) + (found.sizes[behind - 1] as number)
         const known = this.#chunks.find(start, end)
@@ -116,7 +120,7 @@ export class RecordGatherer {
             if (problem === null) goOn()
             else finish(problem)
           }
-          if (behind - next > 1) this.#chunks.fetch(start, end, reader, onRead)
+          if (isDense && end <= this.#chunks.endOfChunk(start)) this.#chunks.fetch(start, end, reader, onRead)
           else this.#chunks.readAlone(start, end - start, reader, onRead)
           return
         }
@@ -150,6 +154,12 @@ export class RecordGatherer {
     if (!isOfQueue) return 'a record of another queue or place'
     return bodyIsSound(bytes, at, fields) ? null : 'a body that does not have its CRC'
   }
+}
+
+/** Whether enough of the chunks is wanted to read them whole. */
+function isInChunks({ physicOffsets, count }: FoundRecords): boolean {
+  const span = (physicOffsets[count - 1] as number) - (physicOffsets[0] as number)
+  return count > 1 && span <= (count - 1) * SPACING_MAX
 }
 
 function sizeOfRun({ runStarts, runEnds }: FoundRecords, run: number): number {

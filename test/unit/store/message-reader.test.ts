@@ -269,11 +269,11 @@ describe('from the files', () => {
     const store = await first.restarted(small)
     expect((await ask(store.store)).count).toBe(4)
     for (let i = 4; i < 8; i++) await store.put({ body: `m${i}` })
-    for (let i = 0; i < 700; i++) await store.put({ body: Buffer.alloc(8000, 'f'), queueId: 1 }) // 22 chunks, far more than the tail
+    for (let i = 0; i < 1000; i++) await store.put({ body: Buffer.alloc(8000, 'f'), queueId: 1 }) // far more than the tail
     await store.dispatched()
     expect(bodies(await ask(store.store))).toEqual(Array.from({ length: 8 }, (_, i) => `m${i}`))
     let next = 0
-    while (next < 600) {
+    while (next < 950) {
       const answer = await ask(store.store, { queueId: 1, offset: next })
       expect(answer.messages[0]?.queueOffset).toBe(next)
       next = answer.nextBeginOffset
@@ -288,6 +288,20 @@ describe('from the files', () => {
     const answer = await ask(store.store, { offset: 5 })
     expect(answer.messages.map(({ queueOffset }) => queueOffset)).toEqual(Array.from({ length: answer.count }, (_, i) => 5 + i))
     expect(answer.count).toBe(27)
+  })
+
+  test('records that stand far from each other are read one by one', async () => {
+    const large = { store: { commitLogFileSize: 1024 * 1024, tailSize: 256 * 1024 } }
+    const first = await TestStore.inMemory(large)
+    for (let i = 0; i < 6; i++) {
+      await first.put({ body: `m${i}` })
+      await first.put({ body: Buffer.alloc(200_000), queueId: 1 })
+    }
+    const store = await first.restarted(large)
+    await ask(store.store, { countMax: 1 })
+    const before = store.disk.fileSystem.operations.length
+    expect(bodies(await ask(store.store))).toEqual(Array.from({ length: 6 }, (_, i) => `m${i}`))
+    expect(store.disk.fileSystem.operations.length - before).toBe(6)
   })
 
   test('a record larger than one read', async () => {
