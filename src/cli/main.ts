@@ -13,6 +13,7 @@ import type { NamesrvOptions } from './namesrv-command.ts'
 import type { QuickstartOptions } from './quickstart-command.ts'
 import type { SendOptions } from './send-command.ts'
 import type { StatusOptions } from './status-command.ts'
+import type { TailOptions } from './tail-command.ts'
 import type { VerifyOptions } from './verify-command.ts'
 
 /** What each command does once its arguments are understood; resolves with the exit code. */
@@ -21,6 +22,7 @@ export interface Runners {
   namesrv(options: NamesrvOptions): Promise<number>
   status(options: StatusOptions): Promise<number>
   send(options: SendOptions): Promise<number>
+  tail(options: TailOptions): Promise<number>
   dump(options: DumpOptions): Promise<number>
   verify(options: VerifyOptions): Promise<number>
   quickstart(options: QuickstartOptions): Promise<number>
@@ -33,6 +35,7 @@ function lazyRunners(io: CliIo): Runners {
     namesrv: async (options) => (await import('./namesrv-command.ts')).runNamesrv(options, io),
     status: async (options) => (await import('./status-command.ts')).runStatus(options, io),
     send: async (options) => (await import('./send-command.ts')).runSend(options, io),
+    tail: async (options) => (await import('./tail-command.ts')).runTail(options, io),
     dump: async (options) => (await import('./dump-command.ts')).runDump(options, io),
     verify: async (options) => (await import('./verify-command.ts')).runVerify(options, io),
     quickstart: async (options) => (await import('./quickstart-command.ts')).runQuickstart(options, io),
@@ -55,6 +58,7 @@ Examples:
   ha-broker --role SLAVE --master 127.0.0.1:10911      its slave on 127.0.0.1:11911
   ha-broker namesrv                                    a name server on 127.0.0.1:9876
   ha-broker send TopicTest hello                       one message to that master
+  ha-broker tail TopicTest --from first                what the topic holds, and what comes
   ha-broker status                                     how far the slave is
   ha-broker verify ./data/broker-a-0 ./data/broker-a-1 whether both logs are sound and equal
 
@@ -137,6 +141,24 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
       finish(await runners.send({ ...options, topic, text, json: options.json ?? false })),
     )
 
+  command(program, 'tail', 'print the messages of a topic as they come, from a master or a slave')
+    .argument('<TOPIC>')
+    .option('--broker <HOST:PORT>', 'listen port of the broker', hostPort, DEFAULT_BROKER)
+    .addOption(
+      new Option('--from <PLACE>', 'first: all that the broker has; last: only what comes')
+        .choices(['first', 'last'])
+        .default('last'),
+    )
+    .option('--count <N>', 'end after so many messages', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--json', 'one JSON line per message, as dump prints them')
+    .addHelpText(
+      'after',
+      '\nFollows until Ctrl-C or --count. Nothing is consumed: no group moves. Exits with 6 where the broker cannot be reached.',
+    )
+    .action(async (topic: string, options: TailFlags) =>
+      finish(await runners.tail({ ...options, topic, json: options.json ?? false })),
+    )
+
   command(program, 'dump', 'print stored messages as JSON lines')
     .argument('<DIR>', 'store folder, with commitlog in it; a running broker may be using it')
     .option('--from <OFFSET>', 'commit-log offset of the first record', wholeNumber(0, Number.MAX_SAFE_INTEGER))
@@ -161,6 +183,7 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
   return program
 }
 
+type TailFlags = Omit<TailOptions, 'topic' | 'json'> & { readonly json?: boolean }
 type SendFlags = Omit<SendOptions, 'topic' | 'text' | 'json'> & { readonly json?: boolean }
 
 function command(program: Command, name: string, description: string, isDefault = false): Command {

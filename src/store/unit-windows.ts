@@ -58,11 +58,14 @@ export class UnitWindows {
     if (index < window.endIndex) return window
     if (writtenIndex - index > RECENT_UNITS) return null
     const room = this.#roomIn(window)
+    let bytes: number
     try {
-      this.#fill(window, room, queue.readUnitsSync(room, window.endIndex))
+      bytes = queue.readUnitsSync(room, window.endIndex)
     } catch (error) {
-      throw error instanceof StoreError ? error : readFailed(queue, window.endIndex, (error as Error).message, error)
+      throw readFailed(queue, window.endIndex, (error as Error).message, error)
     }
+    const problem = this.#fill(window, window.endIndex, bytes, room.length)
+    if (problem !== null) throw problem
     return window
   }
 
@@ -77,15 +80,10 @@ export class UnitWindows {
       const room = this.#roomIn(window)
       const from = window.endIndex
       queue.readUnits(room, from, (error, bytes) => {
-        ended()
-        if (error !== null) return done(readFailed(queue, from, error.message, error))
-        try {
-          if (window.endIndex === from) this.#fill(window, room, bytes)
-          this.#keep(window) // others may have pushed it out during the read
-        } catch (short) {
-          return done(short as StoreError)
-        }
-        done(null)
+        const problem =
+          error === null ? this.#fill(window, from, bytes, room.length) : readFailed(queue, from, error.message, error)
+        ended() // behind it, because the next in turn may want the same
+        done(problem)
       })
     })
   }
@@ -120,9 +118,12 @@ export class UnitWindows {
     return bytes.subarray((endIndex - fromIndex) * UNIT_SIZE, size)
   }
 
-  #fill(window: StoredWindow, room: Buffer, bytes: number): void {
-    if (bytes !== room.length) throw readFailed(window.queue, window.endIndex, `${bytes} bytes came instead of ${room.length}`)
-    window.endIndex += bytes / UNIT_SIZE
+  /** The units from `from` on have come. @returns what is wrong with that, or null */
+  #fill(window: StoredWindow, from: number, bytes: number, wanted: number): StoreError | null {
+    if (bytes !== wanted) return readFailed(window.queue, from, `${bytes} bytes came instead of ${wanted}`)
+    if (window.endIndex === from) window.endIndex += bytes / UNIT_SIZE // else two have read the same
+    this.#keep(window) // others may have pushed it out during the read
+    return null
   }
 }
 

@@ -241,14 +241,44 @@ describe('from the tail', () => {
 })
 
 describe('from the files', () => {
-  test('one read brings records that lie near each other, also of several queues', async () => {
+  test('one read brings records that lie near each other, and serves the other queues too', async () => {
     const store = await onFiles(40, (i) => ({ queueId: i % 4 }))
     const reads = (): number => store.disk.fileSystem.operations.filter(({ operation }) => operation === 'read').length
-    await ask(store.store, { queueId: 1, countMax: 1 }) // the window of units
+    for (let queueId = 0; queueId < 4; queueId++) await ask(store.store, { queueId, countMax: 1 }) // the windows of units
     const before = reads()
-    expect(askNow(store.store, { queueId: 1 })).toBeUndefined()
     expect(bodies(await ask(store.store, { queueId: 1 }))).toEqual(Array.from({ length: 10 }, (_, i) => `m${4 * i + 1}`))
-    expect(reads() - before).toBe(2) // this one's and that of the query before
+    expect(bodies(askNow(store.store, { queueId: 2 }) as QueryAnswer)).toEqual(
+      Array.from({ length: 10 }, (_, i) => `m${4 * i + 2}`),
+    )
+    expect(reads() - before).toBe(1)
+  })
+
+  test('queries that come together share what the first of them reads', async () => {
+    const store = await onFiles(40, (i) => ({ queueId: i % 4 }))
+    for (let queueId = 0; queueId < 4; queueId++) await ask(store.store, { queueId, countMax: 1 })
+    const before = store.disk.fileSystem.operations.length
+    const answers = await Promise.all([0, 1, 2, 3, 0, 1, 2, 3].map((queueId) => ask(store.store, { queueId, reader: {} })))
+    expect(answers.map(({ count }) => count)).toEqual(Array.from({ length: 8 }, () => 10))
+    expect(store.disk.fileSystem.operations.length - before).toBe(2) // those that ran at once
+  })
+
+  test('a chunk that ended with the log is read again when the log has grown, and few are kept', async () => {
+    const small = { store: { commitLogFileSize: 1024 * 1024, tailSize: 256 * 1024 } }
+    const first = await TestStore.inMemory(small)
+    for (let i = 0; i < 4; i++) await first.put({ body: `m${i}` })
+    const store = await first.restarted(small)
+    expect((await ask(store.store)).count).toBe(4)
+    for (let i = 4; i < 8; i++) await store.put({ body: `m${i}` })
+    for (let i = 0; i < 1000; i++) await store.put({ body: Buffer.alloc(8000, 'f'), queueId: 1 }) // far more than the tail
+    await store.dispatched()
+    expect(bodies(await ask(store.store))).toEqual(Array.from({ length: 8 }, (_, i) => `m${i}`))
+    let next = 0
+    while (next < 950) {
+      const answer = await ask(store.store, { queueId: 1, offset: next })
+      expect(answer.messages[0]?.queueOffset).toBe(next)
+      next = answer.nextBeginOffset
+    }
+    expect(bodies(await ask(store.store))).toEqual(Array.from({ length: 8 }, (_, i) => `m${i}`))
   })
 
   test('records of more than one log file, and those in the tail behind them, are one answer', async () => {
@@ -258,6 +288,20 @@ describe('from the files', () => {
     const answer = await ask(store.store, { offset: 5 })
     expect(answer.messages.map(({ queueOffset }) => queueOffset)).toEqual(Array.from({ length: answer.count }, (_, i) => 5 + i))
     expect(answer.count).toBe(27)
+  })
+
+  test('records that stand far from each other are read one by one', async () => {
+    const large = { store: { commitLogFileSize: 1024 * 1024, tailSize: 256 * 1024 } }
+    const first = await TestStore.inMemory(large)
+    for (let i = 0; i < 6; i++) {
+      await first.put({ body: `m${i}` })
+      await first.put({ body: Buffer.alloc(200_000), queueId: 1 })
+    }
+    const store = await first.restarted(large)
+    await ask(store.store, { countMax: 1 })
+    const before = store.disk.fileSystem.operations.length
+    expect(bodies(await ask(store.store))).toEqual(Array.from({ length: 6 }, (_, i) => `m${i}`))
+    expect(store.disk.fileSystem.operations.length - before).toBe(6)
   })
 
   test('a record larger than one read', async () => {
@@ -272,7 +316,7 @@ describe('from the files', () => {
 
   test('a disk that cannot be read is an error, and the next query finds the messages', async () => {
     const store = await onFiles(3)
-    await ask(store.store)
+    await ask(store.store, { countMax: 1 }) // the window of units, and one record alone
     store.disk.fileSystem.failNext('read', 'EIO', { pathEndsWith: 'commitlog/00000000000000000000' })
     expect(await errorOf(ask(store.store))).toMatchObject({ code: 'STORE_READ_FAILED' })
     expect(await ask(store.store)).toMatchObject({ count: 3 })
@@ -309,7 +353,7 @@ describe('from the files', () => {
 
   test('what waits for its turn at the disk while the store stops gets an error', async () => {
     const store = await onFiles(3)
-    await ask(store.store)
+    await ask(store.store, { countMax: 1 }) // the window of units, and one record alone
     store.disk.fileSystem.hold('read')
     const answers = [1, 2, 3].map(() =>
       ask(store.store).then(
