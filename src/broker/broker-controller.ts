@@ -82,6 +82,7 @@ export class BrokerController implements Service {
     const slave = this.#join === null ? null : { join: this.#join, onRefused: (error: MqError) => hooks.onFatal(error) }
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
     this.#store.useGate(this.#haService)
+    this.#store.useSlavePositions(this.#haService)
     this.#topics = new TopicConfigManager(platform.fileSystem, platform.clock, logger, config)
     this.#processors = new ProcessorTable(logger.child({ part: 'remoting' }), platform.clock)
     this.#lagLog = new SlaveLagLog(platform.clock, haLogger, this.#haService)
@@ -226,6 +227,10 @@ function storeOptions(config: BrokerConfig) {
   return {
     directory: config.storePathRootDir,
     commitLogDirectory: config.storePathCommitLog,
+    consumeQueueDirectory: config.storePathConsumeQueue,
+    indexDirectory: config.storePathIndex,
+    checkpointPath: config.storeCheckpoint,
+    abortPath: config.abortFile,
     commitLogFileSize: config.mappedFileSizeCommitLog,
     consumeQueueFileSize: config.mappedFileSizeConsumeQueue,
     queueUnitDelayMs: QUEUE_UNIT_DELAY_MS,
@@ -239,6 +244,18 @@ function storeOptions(config: BrokerConfig) {
       logThoroughIntervalMs: config.flushCommitLogThoroughInterval,
       queueIntervalMs: config.flushIntervalConsumeQueue,
       syncTimeoutMs: config.syncFlushTimeout,
+    },
+    retention: {
+      reservedHours: config.fileReservedTime,
+      deleteHours: config.deleteWhen,
+      diskMaxUsedRatio: config.diskMaxUsedSpaceRatio / 100,
+      cleanForciblyRatio: config.diskSpaceCleanForciblyRatio / 100,
+      warningLevelRatio: config.diskSpaceWarningLevelRatio / 100,
+      cleansForcibly: config.cleanFileForciblyEnable,
+      intervalMs: config.cleanResourceInterval,
+      filesPerRunMax: config.deleteFileBatchMax,
+      logFilePauseMs: config.deleteCommitLogFilesInterval,
+      queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
     },
   }
 }

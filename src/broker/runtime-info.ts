@@ -1,7 +1,9 @@
+import { formatBytes } from '../base/format-bytes.ts'
 import type { BrokerConfig } from '../config/config-table.ts'
 import type { HAService } from '../ha/ha-service.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ProcessFacts } from '../platform/process-facts.ts'
+import { type DiskState, usedRatio } from '../store/disk-watch.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import { VERSION } from '../wire/remoting-command.ts'
 
@@ -22,7 +24,8 @@ export function runtimeInfo(
   const { minOffset, maxOffset, flushedOffset, dispatchedOffset } = store.range
   const nowMs = platform.clock.wallMs()
   return {
-    ...ofClusterList(nowMs),
+    ...ofClusterList(),
+    ...ofDisks(store),
     bootTimestamp: String(facts.bootTimestamp),
     brokerActive: 'true',
     brokerClusterName: config.brokerClusterName,
@@ -37,6 +40,8 @@ export function runtimeInfo(
     dispatchBehindBytes: String(maxOffset - dispatchedOffset),
     dispatchStalledReason: store.dispatchStalledReason ?? '',
     dispatchedOffset: String(dispatchedOffset),
+    // Hours of messages are counted from it, and a log without any holds none.
+    earliestMessageTimeStamp: String(store.earliestStoreTimestamp ?? nowMs),
     flushDiskType: config.flushDiskType,
     inSyncReplicas: String(config.inSyncReplicas),
     minInSyncReplicas: String(config.minInSyncReplicas),
@@ -46,18 +51,16 @@ export function runtimeInfo(
     rssBytes: String(facts.rssBytes()),
     runtime: runningFor(nowMs - facts.bootTimestamp),
     sendsWaitingForSlaves: String(haService.waitingSends),
-    storeReadOnlyReason: store.readOnlyReason ?? '',
+    storeReadOnlyReason: store.putRefusalReason ?? '',
   }
 }
 
 /** Keys the tool wants beside those above (broker §13.2); there are no thread pools here, so nothing ever waits in one. */
-function ofClusterList(nowMs: number): Record<string, string> {
+function ofClusterList(): Record<string, string> {
   return {
     EndTransactionQueueSize: '0',
     ackThreadPoolQueueHeadWaitTimeMills: '0',
     ackThreadPoolQueueSize: '0',
-    commitLogDiskRatio: '0.0',
-    earliestMessageTimeStamp: String(nowMs),
     getTransferedTps: NO_RATES,
     getTransferredTps: NO_RATES,
     pageCacheLockTimeMills: '0',
@@ -72,6 +75,28 @@ function ofClusterList(nowMs: number): Record<string, string> {
     timerOffsetBehind: '0',
     timerReadBehind: '0',
   }
+}
+
+/** The room that log and queues have, in stock's names and forms, and what deletion of old files has to say. */
+function ofDisks(store: MessageStore): Record<string, string> {
+  const { commitLogDisk, consumeQueueDisk, keptForSlave, takenFromSlave } = store.retention
+  const ratio = ratioText(commitLogDisk)
+  const { usage } = commitLogDisk
+  return {
+    ...(usage === null
+      ? {}
+      : { commitLogDirCapacity: `Total : ${formatBytes(usage.total)}, Free : ${formatBytes(usage.free)}.` }),
+    commitLogDiskRatio: ratio,
+    [`commitLogDiskRatio_${commitLogDisk.path}`]: ratio,
+    consumeQueueDiskRatio: ratioText(consumeQueueDisk),
+    fileKeptForSlave: keptForSlave ?? '',
+    fileTakenFromSlave: takenFromSlave ?? '',
+  }
+}
+
+/** Never with an exponent, which the tool does not parse; −1 where the disk does not tell, as in stock. */
+function ratioText({ usage }: DiskState): string {
+  return usage === null ? '-1.0' : usedRatio(usage).toFixed(4)
 }
 
 /** `[ 1 days, 2 hours, 3 minutes, 4 seconds ]`, as stock prints it. */

@@ -10,6 +10,8 @@ export class OpenFileCache {
   /** In order of use, the oldest first: a Map keeps the order in which keys came. */
   readonly #handles = new Map<string, FileHandle>()
   readonly #pinned = new Map<string, number>()
+  /** Out of the cache, but pinned when they were closed. */
+  readonly #closing = new Set<FileHandle>()
 
   constructor(fileSystem: FileSystem, openMax: number) {
     this.#fileSystem = fileSystem
@@ -47,13 +49,18 @@ export class OpenFileCache {
       const pins = (this.#pinned.get(path) ?? 1) - 1
       if (pins === 0) this.#pinned.delete(path)
       else this.#pinned.set(path, pins)
+      if (pins === 0 && this.#closing.delete(handle)) handle.closeSync()
       done(error)
     })
   }
 
+  /** A file that is being forced to the disk is closed as soon as that has ended. */
   close(path: string): void {
-    this.#handles.get(path)?.closeSync()
+    const handle = this.#handles.get(path)
+    if (handle === undefined) return
     this.#handles.delete(path)
+    if (this.#pinned.has(path)) this.#closing.add(handle)
+    else handle.closeSync()
   }
 
   closeAll(): void {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { formatBytes, formatCount, formatDuration, formatTable, plural } from '../../../src/cli/format.ts'
+import { formatBytes } from '../../../src/base/format-bytes.ts'
+import { formatCount, formatDuration, formatTable, plural } from '../../../src/cli/format.ts'
 import { messageBody } from '../../../src/cli/send-command.ts'
 import { type SendSummary, summaryText } from '../../../src/cli/send-summary.ts'
 
