@@ -14,7 +14,7 @@ import { SlaveProgress, transferStart } from './slave-progress.ts'
 export const REPORT_REFUSED = 'a report was refused'
 
 /** Why a connection ended whose slave was slower than the deletion of old files on a full disk. */
-export const FILE_DELETED = 'the file that the slave was reading was deleted'
+const FILE_DELETED = 'the file that the slave was reading was deleted'
 
 /** Frames are gathered up to this much before one write to the socket: one system call for many of them. */
 const WRITE_SIZE = 256 * 1024

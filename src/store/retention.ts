@@ -72,6 +72,10 @@ export class Retention implements Service {
   #firstRunMs = 0
   #running: Promise<void> | null = null
   #stopping = false
+  #askToStop: () => void = () => {}
+  readonly #stopAsked = new Promise<void>((resolve) => {
+    this.#askToStop = resolve
+  })
   /** Where the log began when queues and followers were brought in line last. */
   #followedMinOffset = -1
   #diskWarning: string | null = null
@@ -117,6 +121,7 @@ export class Retention implements Service {
 
   async stop(): Promise<void> {
     this.#stopping = true
+    this.#askToStop()
     this.#ticker?.cancel()
     this.#rest.wakeup()
     await this.#running
@@ -150,6 +155,7 @@ export class Retention implements Service {
       this.#noteKept(decision)
       if (decision.action !== 'delete') return
       await this.#deleteOldest(decision.slave)
+      if (this.#stopping) return
       await this.#disks.measure()
       this.#judgeDisks()
     }
@@ -176,7 +182,8 @@ export class Retention implements Service {
   async #deleteOldest(needer: SlavePosition | null): Promise<void> {
     const path = this.#log.files.first?.path ?? ''
     const diskRatio = this.#disks.ratio
-    await this.#log.deleteFirstFile()
+    // Whoever reads it holds its space, and a stop does not wait for readers.
+    await Promise.race([this.#log.deleteFirstFile(), this.#stopAsked])
     const fields = { path, logMin: this.#log.minOffset, diskRatio }
     if (needer === null) return this.#logger.info(fields, 'a file of the commit log was deleted')
     this.#takenFromSlave = `${basename(path)}, which ${needer.slave} needed from ${needer.offset} on, was deleted at ${isoTime(this.#clock.wallMs())}`
