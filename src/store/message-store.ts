@@ -188,14 +188,18 @@ export class MessageStore implements Service {
     return this.#retention.status
   }
 
-  /** Store time of the first record of the log in ms since 1970; null where there is none. @throws StoreError STORE_READ_FAILED */
+  /** Store time of the first record of the log in ms since 1970; null where there is none, or none that can be read. */
   get earliestStoreTimestamp(): number | null {
     const { minOffset } = this.log
-    if (this.#earliest?.minOffset !== minOffset) {
+    if (this.#earliest?.minOffset === minOffset) return this.#earliest.storeTimestamp
+    try {
       const storeTimestamp = this.log.readEarliestStoreTimestamp()
       this.#earliest = storeTimestamp === null ? null : { minOffset, storeTimestamp }
+      return storeTimestamp
+    } catch (error) {
+      if (error instanceof StoreError) return null // status must not fall silent because the disk is ill
+      throw error
     }
-    return this.#earliest?.storeTimestamp ?? null
   }
 
   /** Why records get no place in their queues any more, or null. */

@@ -42,18 +42,7 @@ export class MemoryDisk implements TestDisk {
   }
 
   copy(): MemoryDisk {
-    const target = new MemoryFileSystem()
-    copyFolder(this.fileSystem, target, '/')
-    return new MemoryDisk(target)
-  }
-}
-
-function copyFolder(from: MemoryFileSystem, to: MemoryFileSystem, folder: string): void {
-  to.makeDirectorySync(folder)
-  for (const name of from.listSync(folder)) {
-    const path = join(folder, name)
-    if (from.statSync(path)?.isDirectory === true) copyFolder(from, to, path)
-    else overwrite(to, path, 0, from.readFileSync(path) ?? Buffer.alloc(0))
+    return new MemoryDisk(this.fileSystem.clone())
   }
 }
 
