@@ -22,7 +22,7 @@ const OPTIONS: OpenOptions = {
     tailSize: 6 * KIB ** 2,
     bodySizeMax: 8 * KIB,
   },
-  flush: { logIntervalMs: MINUTE_MS, logThoroughIntervalMs: MINUTE_MS, queueIntervalMs: MINUTE_MS },
+  flush: { logIntervalMs: MINUTE_MS, logThoroughIntervalMs: MINUTE_MS, queueIntervalMs: 20 * MINUTE_MS },
   retention: {
     reservedHours: RESERVED_HOURS,
     intervalMs: MINUTE_MS,

@@ -238,16 +238,23 @@ describe('C11: what has no place in the queues yet', () => {
   })
 
   test('stays until its units are on disk, or a crash would lose the place of the next message (D06)', async () => {
-    const store = await open()
-    store.disk.fileSystem.hold('fdatasync')
+    const store = await open(10, { flush: { queueIntervalMs: 300_000 } })
+    for (let i = 0; i < 5; i++) await store.put({ topic: 'Idle' })
     for (let i = 0; i < 3 * PER_FILE + 1; i++) await store.put({ body: BODY })
     fillDisk(store, 0.99)
     await pass(store.clock, 90_000, 1000)
-    expect(store.store.range.dispatchedOffset).toBe(store.store.range.maxOffset)
+    const { dispatchedOffset, flushedOffset, maxOffset } = store.store.range
+    expect([dispatchedOffset, flushedOffset]).toEqual([maxOffset, maxOffset])
     expect(logFiles(store)).toEqual([0, 1, 2, 3])
-    store.disk.fileSystem.release()
-    await nextRun(store)
-    expect(logFiles(store)).toEqual([3])
+    for (const isLater of [false, true]) {
+      if (isLater) await pass(store.clock, 240_000, 1000)
+      expect(logFiles(store)).toEqual(isLater ? [3] : [0, 1, 2, 3])
+      const fileSystem = store.disk.fileSystem.clone({ onlySynced: true })
+      fileSystem.foreignBytes = 0
+      const after = await TestStore.open(new MemoryDisk(fileSystem))
+      expect(await after.put({ topic: 'Idle' })).toMatchObject({ status: 'PUT_OK', queueOffset: 5 })
+      await after.store.stop()
+    }
   })
 })
 
@@ -431,7 +438,7 @@ describe('queues', () => {
 
   test('a queue file that is being forced to the disk when it goes is closed behind that, and is not made anew', async () => {
     const store = await open(10, { retention: { deleteHours: [] } })
-    for (let i = 0; i < 250; i++) store.store.put(draft({ body: 'small' }), false, () => {})
+    for (let i = 0; i < 450; i++) store.store.put(draft({ body: 'small' }), false, () => {})
     await store.dispatched()
     const { fileSystem } = store.disk
     const queue = store.store.queues.find('TopicTest', 0)
@@ -439,12 +446,13 @@ describe('queues', () => {
     fileSystem.hold('fdatasync')
     const flushed = new Promise((resolve) => queue.flush(resolve))
     queue.correctMin(store.store.log.maxOffset)
-    expect(queue.deleteFileBelowMin()).toBe(true)
+    expect([queue.deleteFileBelowMin(), queue.deleteFileBelowMin()]).toEqual([true, true])
     const path = queuePath(store.disk, 'TopicTest', 0)
     expect(fileSystem.openPaths).toContain(path)
     fileSystem.release()
     expect(await flushed).toBeNull()
     expect([fileSystem.openPaths.includes(path), fileSystem.statSync(path)]).toEqual([false, null])
+    expect(fileSystem.listSync('/store/consumequeue/TopicTest/0')).toEqual(['00000000000000008000'])
     expect(queue.deleteFileBelowMin()).toBe(false)
   })
 })
