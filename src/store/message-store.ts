@@ -207,9 +207,13 @@ export class MessageStore implements Service {
     return this.#dispatcher.stalledReason
   }
 
-  /** The last record known to be whole, which a slave compares with its master's. */
+  /**
+   * The last record known to be whole, which a slave compares with its master's; null where the log has none any more: its file was deleted,
+   * and the last file holds but a part of the next.
+   */
   get lastRecord(): FoundRecord | null {
-    return this.#dispatcher.lastRecord
+    const { lastRecord } = this.#dispatcher
+    return lastRecord !== null && lastRecord.offset < this.log.minOffset ? null : lastRecord
   }
 
   get range(): LogRange {

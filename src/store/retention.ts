@@ -1,6 +1,7 @@
 import { AssertionError } from 'node:assert'
 import { basename } from 'node:path'
 import type { Logger } from '../base/logger.ts'
+import { RateLimitedLog } from '../base/rate-limited-log.ts'
 import type { Service } from '../base/service.ts'
 import { WaitNotifyObject } from '../base/wait-notify-object.ts'
 import { type Clock, isoTime, localHour, type Timer } from '../platform/clock.ts'
@@ -62,6 +63,7 @@ export class Retention implements Service {
   readonly #fileSystem: FileSystem
   readonly #clock: Clock
   readonly #logger: Logger
+  readonly #troubleLog: RateLimitedLog
   readonly #safeOffset: () => number
   readonly #lowestSlave: () => SlavePosition | null
   readonly #options: RetentionOptions
@@ -88,6 +90,7 @@ export class Retention implements Service {
     this.#fileSystem = parts.fileSystem
     this.#clock = parts.clock
     this.#logger = parts.logger
+    this.#troubleLog = new RateLimitedLog(parts.logger, () => parts.clock.monotonicMs())
     this.#safeOffset = parts.safeOffset
     this.#lowestSlave = parts.lowestSlave
     this.#options = options
@@ -143,7 +146,8 @@ export class Retention implements Service {
       await this.#followLogMin()
     } catch (error) {
       if (error instanceof AssertionError) throw error
-      this.#logger.warn({ err: error, logMin: this.#log.minOffset }, 'old files could not be deleted, trying again')
+      const fields = { err: error, logMin: this.#log.minOffset }
+      this.#troubleLog.warn('run', fields, 'old files could not be deleted, trying again')
     }
   }
 

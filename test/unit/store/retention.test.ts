@@ -1,3 +1,4 @@
+import fs from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { LogReader } from '../../../src/store/log-reader.ts'
 import { ReadSlots } from '../../../src/store/read-slots.ts'
@@ -10,6 +11,7 @@ import {
   MemoryDisk,
   type OpenOptions,
   queuePath,
+  RealDisk,
   TestStore,
   UNIT_SIZE,
 } from '../../helpers/store-fixture.ts'
@@ -488,6 +490,76 @@ describe('who follows the log', () => {
     expect(warnings(store)).toEqual(Array(2).fill('old files could not be deleted, trying again'))
   })
 })
+
+test('a slave whose last file holds but a part of a record has no last record to compare once the file before is deleted', async () => {
+  const master = await open()
+  for (let i = 0; i < PER_FILE + 1; i++) await master.put({ body: BODY })
+  const bytes = Buffer.alloc(LOG_FILE_SIZE + 100)
+  master.store.log.readSync(bytes, 0)
+  const slave = await open(10, { isSlave: true })
+  slave.store.appendReplicated(0, bytes.subarray(0, LOG_FILE_SIZE))
+  slave.store.appendReplicated(LOG_FILE_SIZE, bytes.subarray(LOG_FILE_SIZE))
+  await until(() => slave.store.range.dispatchedOffset === LOG_FILE_SIZE)
+  expect(slave.store.lastRecord?.offset).toBeLessThan(LOG_FILE_SIZE)
+  await pass(slave.clock, 60_000, 1000)
+  fillDisk(slave, 0.99)
+  await nextRun(slave)
+  expect([logFiles(slave), slave.store.lastRecord]).toEqual([[1], null])
+})
+
+test('many queues are corrected in turns: none holds the loop longer than a few ms', async () => {
+  const store = await open()
+  for (let i = 0; i < 400; i++) store.store.put(draft({ topic: `T${i}`, body: 'x' }), false, () => {})
+  await filled(store, 2)
+  const { clock } = store
+  const monotonicMs = clock.monotonicMs.bind(clock)
+  let looks = 0
+  let ticks = 0
+  clock.monotonicMs = () => monotonicMs() + looks++ // each look takes a millisecond
+  const afterTick = clock.afterTick.bind(clock)
+  clock.afterTick = (fn) => {
+    ticks++
+    afterTick(fn)
+  }
+  sleepTo(store, 4, 4)
+  await nextRun(store)
+  expect(logFiles(store)).toEqual([2])
+  await turns(200)
+  expect(ticks).toBeGreaterThan(50)
+  for (let i = 0; i < 400; i++) expect(store.store.queues.find(`T${i}`, 0)?.minIndex).toBe(1)
+})
+
+test('on a real disk: names, space and handles of deleted files are gone, the rest starts again', async () => {
+  const clock = new FakeClock({ wallMs: Date.now() + 4 * DAY_MS, ticks: 'auto' })
+  const retention = { deleteHours: Array.from({ length: 24 }, (_, hour) => hour) }
+  const disk = new RealDisk()
+  const store = await TestStore.open(disk, { clock, retention, ...SMALL_TAIL })
+  for (let i = 0; i < 3 * PER_FILE + 1; i++) await store.put({ body: BODY })
+  const names = () => disk.fileSystem.listSync(`${disk.root}/commitlog`).map((name) => Number(name) / LOG_FILE_SIZE)
+  clock.advance(62_000)
+  await until(() => {
+    clock.advance(100)
+    return store.store.queues.find('TopicTest', 0)?.minIndex === 3 * PER_FILE
+  }, 'the deletion')
+  expect(names()).toEqual([3])
+  if (process.platform === 'linux') {
+    const targets = () => fs.readdirSync('/proc/self/fd').map((fd) => linkOf(`/proc/self/fd/${fd}`))
+    await until(() => !targets().some((target) => target.startsWith(`${disk.root}/commitlog`) && target.endsWith('(deleted)')))
+    expect(targets()).toContain(`${disk.root}/commitlog/${String(3 * LOG_FILE_SIZE).padStart(20, '0')}`)
+  }
+  const again = await store.restarted({ clock, retention })
+  expect(again.store.range.minOffset).toBe(3 * LOG_FILE_SIZE)
+  expect(await again.put()).toMatchObject({ status: 'PUT_OK', queueOffset: 3 * PER_FILE + 1 })
+})
+
+/** Where an open handle leads; descriptors come and go while they are listed. */
+function linkOf(path: string): string {
+  try {
+    return fs.readlinkSync(path)
+  } catch {
+    return ''
+  }
+}
 
 test('the store time of the first record follows the log', async () => {
   const store = await open()
