@@ -15,6 +15,7 @@ import {
   TestStore,
   UNIT_SIZE,
 } from '../../helpers/store-fixture.ts'
+import { until as untilOnDisk } from '../broker/harness.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -537,14 +538,16 @@ test('on a real disk: names, space and handles of deleted files are gone, the re
   for (let i = 0; i < 3 * PER_FILE + 1; i++) await store.put({ body: BODY })
   const names = () => disk.fileSystem.listSync(`${disk.root}/commitlog`).map((name) => Number(name) / LOG_FILE_SIZE)
   clock.advance(62_000)
-  await until(() => {
+  await untilOnDisk(() => {
     clock.advance(100)
     return store.store.queues.find('TopicTest', 0)?.minIndex === 3 * PER_FILE
-  }, 'the deletion')
+  })
   expect(names()).toEqual([3])
   if (process.platform === 'linux') {
     const targets = () => fs.readdirSync('/proc/self/fd').map((fd) => linkOf(`/proc/self/fd/${fd}`))
-    await until(() => !targets().some((target) => target.startsWith(`${disk.root}/commitlog`) && target.endsWith('(deleted)')))
+    await untilOnDisk(
+      () => !targets().some((target) => target.startsWith(`${disk.root}/commitlog`) && target.endsWith('(deleted)')),
+    )
     expect(targets()).toContain(`${disk.root}/commitlog/${String(3 * LOG_FILE_SIZE).padStart(20, '0')}`)
   }
   const again = await store.restarted({ clock, retention })
