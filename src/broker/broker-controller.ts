@@ -86,6 +86,7 @@ export class BrokerController implements Service {
     const slave = this.#join === null ? null : { join: this.#join, onRefused: (error: MqError) => hooks.onFatal(error) }
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
     this.#store.useGate(this.#haService)
+    this.#store.useSlavePositions(this.#haService)
     this.#topics = new TopicConfigManager(platform.fileSystem, platform.clock, logger, config)
     this.#holdService = new PullRequestHoldService(platform.clock)
     this.#store.useArrivals(this.#holdService)
@@ -253,6 +254,10 @@ function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) 
   return {
     directory: config.storePathRootDir,
     commitLogDirectory: config.storePathCommitLog,
+    consumeQueueDirectory: config.storePathConsumeQueue,
+    indexDirectory: config.storePathIndex,
+    checkpointPath: config.storeCheckpoint,
+    abortPath: config.abortFile,
     commitLogFileSize: config.mappedFileSizeCommitLog,
     consumeQueueFileSize: config.mappedFileSizeConsumeQueue,
     queueUnitDelayMs: QUEUE_UNIT_DELAY_MS,
@@ -274,6 +279,18 @@ function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) 
       bytesOnDisk: config.maxTransferBytesOnMessageInDisk,
       countOnDisk: config.maxTransferCountOnMessageInDisk,
       scanBytes: config.maxFilterMessageSize,
+    },
+    retention: {
+      reservedHours: config.fileReservedTime,
+      deleteHours: config.deleteWhen,
+      diskMaxUsedRatio: config.diskMaxUsedSpaceRatio / 100,
+      cleanForciblyRatio: config.diskSpaceCleanForciblyRatio / 100,
+      warningLevelRatio: config.diskSpaceWarningLevelRatio / 100,
+      cleansForcibly: config.cleanFileForciblyEnable,
+      intervalMs: config.cleanResourceInterval,
+      filesPerRunMax: config.deleteFileBatchMax,
+      logFilePauseMs: config.deleteCommitLogFilesInterval,
+      queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
     },
   }
 }

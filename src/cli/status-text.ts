@@ -1,5 +1,6 @@
+import { formatBytes } from '../base/format-bytes.ts'
 import type { BrokerStatus, HaStatus, MasterLinkStatus, SlaveStatus } from './broker-status.ts'
-import { formatBytes, formatCount, formatDuration, formatTable } from './format.ts'
+import { formatCount, formatDuration, formatTable } from './format.ts'
 
 const LABEL_WIDTH = 12
 
@@ -49,8 +50,23 @@ function storeLines(runtime: Table): string[] {
     lines.push(line('on disk', `${upTo(flushed, max)}${flushDiskType === undefined ? '' : `, ${flushDiskType}`}`))
   }
   if (dispatchedOffset !== undefined) lines.push(line('in queues', upTo(dispatchedOffset, max)))
+  lines.push(...diskLines(runtime))
   if (storeReadOnlyReason) lines.push(line('READ-ONLY', storeReadOnlyReason))
   if (dispatchStalledReason) lines.push(line('STALLED', `no queue units any more: ${dispatchStalledReason}`))
+  return lines
+}
+
+/** Stock tells the first two keys in the same form. */
+function diskLines({ commitLogDiskRatio, commitLogDirCapacity, fileKeptForSlave, fileTakenFromSlave }: Table): string[] {
+  const lines: string[] = []
+  const ratio = Number(commitLogDiskRatio)
+  if (commitLogDirCapacity !== undefined && ratio >= 0) {
+    lines.push(
+      line('disk', `${(100 * ratio).toFixed(1)} % used; ${commitLogDirCapacity.replaceAll(' : ', ' ').replace(/\.$/, '')}`),
+    )
+  }
+  if (fileKeptForSlave) lines.push(line('KEPT', `an expired file stays: ${fileKeptForSlave}`))
+  if (fileTakenFromSlave) lines.push(line('TAKEN', fileTakenFromSlave))
   return lines
 }
 

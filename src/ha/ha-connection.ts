@@ -13,6 +13,9 @@ import { SlaveProgress, transferStart } from './slave-progress.ts'
 /** Why a connection ended that is no slave of ours, or one whose log is another one. */
 export const REPORT_REFUSED = 'a report was refused'
 
+/** Why a connection ended whose slave was slower than the deletion of old files on a full disk. */
+const FILE_DELETED = 'the file that the slave was reading was deleted'
+
 /** Frames are gathered up to this much before one write to the socket: one system call for many of them. */
 const WRITE_SIZE = 256 * 1024
 
@@ -78,7 +81,7 @@ export class HAConnection {
       parts.log,
       parts.readSlots,
       () => this.#pump(),
-      (error) => this.close('the commit log cannot be read', error),
+      (error) => this.close(this.#reader.position < parts.log.minOffset ? FILE_DELETED : 'the commit log cannot be read', error),
     )
     this.#lastReadMs = this.#clock.monotonicMs()
     this.#lastWriteMs = this.#lastReadMs
@@ -178,12 +181,17 @@ export class HAConnection {
       releases.push(slice.release)
       size += slice.bytes.length
     }
-    if (size === 0) return false
+    const release = (): void => {
+      for (const giveBack of releases) giveBack()
+    }
+    // A file that cannot be read ends the link while its bytes are asked for.
+    if (size === 0 || this.#state !== 'TRANSFER') {
+      release()
+      return false
+    }
     this.progress.sent(size)
     this.flow.add(size)
-    this.#send(buffers, () => {
-      for (const release of releases) release()
-    })
+    this.#send(buffers, release)
     return true
   }
 

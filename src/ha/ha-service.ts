@@ -7,6 +7,7 @@ import type { Address, Connection } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import type { ReplicationGate, ReplicaWaiter } from '../store/replication-gate.ts'
+import type { SlavePosition, SlavePositions } from '../store/slave-positions.ts'
 import { AcceptSocketService } from './accept-socket-service.ts'
 import { ackFrontier } from './ack-frontier.ts'
 import { GroupTransferService } from './group-transfer-service.ts'
@@ -58,9 +59,9 @@ export interface SlaveInfo {
 
 /**
  * Replication of one broker (DefaultHAService): owns the listener and its connections, the waiting sends and, on a slave, the link to the
- * master; fulfils the store's ReplicationGate.
+ * master; fulfils the store's ReplicationGate and SlavePositions.
  */
-export class HAService implements Service, ReplicationGate {
+export class HAService implements Service, ReplicationGate, SlavePositions {
   readonly #platform: Platform
   readonly #logger: Logger
   readonly #linkLog: RateLimitedLog
@@ -181,6 +182,15 @@ export class HAService implements Service, ReplicationGate {
     if (slavesNeeded === 0) return waiter.replicated('PUT_OK')
     if (this.slavesInSync < slavesNeeded) return waiter.replicated('SLAVE_NOT_AVAILABLE')
     this.#groupTransferService.awaitAcks(waiter)
+  }
+
+  lowestSlave(): SlavePosition | null {
+    let lowest: SlavePosition | null = null
+    for (const { remote, progress } of this.#replicas.connections) {
+      const offset = progress.neededOffset
+      if (offset >= 0 && (lowest === null || offset < lowest.offset)) lowest = { slave: `${remote.host}:${remote.port}`, offset }
+    }
+    return lowest
   }
 
   /** Every connection that has reported, the oldest first. */

@@ -63,6 +63,7 @@ export class Dispatcher {
   readonly #dirty = new Set<ConsumeQueue>()
   #piece: Buffer = Buffer.alloc(0)
   #position = 0
+  #writtenPosition = 0
   #lastRecordOffset = -1
   #lastRecordSize = 0
   #gatheredStoreTimestamp = 0
@@ -99,6 +100,11 @@ export class Dispatcher {
   /** Everything below has its place in a queue. */
   get position(): number {
     return this.#position
+  }
+
+  /** Everything below has its units written to the files of its queues. */
+  get writtenPosition(): number {
+    return this.#writtenPosition
   }
 
   /** The last whole record of the log, as far as dispatch has come. */
@@ -182,6 +188,7 @@ export class Dispatcher {
       this.#dirty.delete(queue)
     }
     this.#lastStoreTimestamp = this.#gatheredStoreTimestamp
+    this.#writtenPosition = this.#position
   }
 
   /** `writeUnits` for those who cannot use its error: a failure stalls dispatch and is told by `onQueueWriteFailed`. */

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { StoreError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
 import type { Logger } from '../base/logger.ts'
@@ -19,6 +19,8 @@ import { notStored, type PutResult } from './put-result.ts'
 import { QueueOffsetTable } from './queue-offset-table.ts'
 import { ReadSlots } from './read-slots.ts'
 import type { ReplicationGate } from './replication-gate.ts'
+import { type LogMinFollower, Retention, type RetentionOptions, type RetentionStatus } from './retention.ts'
+import type { SlavePositions } from './slave-positions.ts'
 import { StoreCheckpoint } from './store-checkpoint.ts'
 import { type AcquireProcessLock, type LockOwner, lockStore } from './store-lock.ts'
 import { recoverStore } from './store-recovery.ts'
@@ -30,6 +32,14 @@ export interface MessageStoreOptions {
   readonly directory: string
   /** `storePathCommitLog`; `<directory>/commitlog` where nothing is said. */
   readonly commitLogDirectory?: string
+  /** `storePathConsumeQueue`; `<directory>/consumequeue`. */
+  readonly consumeQueueDirectory?: string
+  /** `storePathIndex`; `<directory>/index`. */
+  readonly indexDirectory?: string
+  /** `storeCheckpoint`; `<directory>/checkpoint`. */
+  readonly checkpointPath?: string
+  /** `abortFile`; `<directory>/abort`. */
+  readonly abortPath?: string
   readonly commitLogFileSize: number
   readonly consumeQueueFileSize: number
   /** How long queue units are gathered before they are written, in ms; see Dispatcher. */
@@ -42,6 +52,7 @@ export interface MessageStoreOptions {
   readonly flush: FlushOptions
   /** Stock's limits where nothing is said. */
   readonly read?: ReadLimits
+  readonly retention: RetentionOptions
 }
 
 /** What replication, processors and status see of the log. */
@@ -81,9 +92,14 @@ export class MessageStore implements Service {
   readonly #dispatcher: Dispatcher
   readonly #offsets: QueueOffsetTable
   readonly #probe: WriteProbe
+  readonly #retention: Retention
+  readonly #queueDirectory: string
+  readonly #checkpointPath: string
+  readonly #abortPath: string
   /** Appended, not yet written, in the order of the log. */
   readonly #unwritten = new Fifo<PendingPut>()
   #gate: ReplicationGate = openGate
+  #slavePositions: SlavePositions = { lowestSlave: () => null }
   #flushService: FlushService | null = null
   #checkpoint: StoreCheckpoint | null = null
   #releaseLock: (() => void) | null = null
@@ -93,6 +109,8 @@ export class MessageStore implements Service {
   /** Why nothing can be stored before the disk has room again. */
   #diskFullReason: string | null = null
   #stopped: Promise<void> | null = null
+  /** What was read for the log that begins at `minOffset`. */
+  #earliest: { readonly minOffset: number; readonly storeTimestamp: number } | null = null
 
   constructor(
     platform: Platform,
@@ -107,6 +125,9 @@ export class MessageStore implements Service {
     this.#owner = lock.owner
     const { fileSystem, clock } = platform
     this.statistics = new StoreStatistics(clock)
+    this.#queueDirectory = options.consumeQueueDirectory ?? join(options.directory, 'consumequeue')
+    this.#checkpointPath = options.checkpointPath ?? join(options.directory, 'checkpoint')
+    this.#abortPath = options.abortPath ?? join(options.directory, 'abort')
     this.log = new CommitLog(
       fileSystem,
       clock,
@@ -118,7 +139,7 @@ export class MessageStore implements Service {
       },
       { onWritten: (endOffset) => this.#onWritten(endOffset), onFailed: (error) => this.#onLogFailed(error) },
     )
-    this.queues = new ConsumeQueueStore(fileSystem, join(options.directory, 'consumequeue'), options.consumeQueueFileSize)
+    this.queues = new ConsumeQueueStore(fileSystem, this.#queueDirectory, options.consumeQueueFileSize)
     const limit = (): number => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.log.flushedOffset : this.log.maxOffset)
     this.#dispatcher = new Dispatcher(
       this.log,
@@ -133,7 +154,14 @@ export class MessageStore implements Service {
     )
     this.#offsets = new QueueOffsetTable(this.queues)
     this.#reader = new MessageReader(this.log, this.queues, this.readSlots, options.read ?? STOCK_READ_LIMITS)
-    this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory])
+    this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory, this.#queueDirectory])
+    const { log, queues } = this
+    const safeOffset = (): number => Math.min(log.flushedOffset, this.#flushService?.queuesFlushedOffset ?? 0)
+    this.#retention = new Retention(
+      { log, queues, fileSystem, clock, logger, safeOffset, lowestSlave: () => this.#slavePositions.lowestSlave() },
+      this.#queueDirectory,
+      options.retention,
+    )
   }
 
   /** Joins replication to the store; before `start`. */
@@ -146,6 +174,16 @@ export class MessageStore implements Service {
     this.#dispatcher.arrivals = listener
   }
 
+  /** Tells retention what slaves still need; before `start`. */
+  useSlavePositions(slavePositions: SlavePositions): void {
+    this.#slavePositions = slavePositions
+  }
+
+  /** `follower` is told whenever old files of the log were deleted, and where it begins now: what it keeps about older records can go. */
+  followLogMin(follower: LogMinFollower): void {
+    this.#retention.follow(follower)
+  }
+
   /** A slave refuses puts. */
   get isSlave(): boolean {
     return this.#options.isSlave
@@ -156,14 +194,45 @@ export class MessageStore implements Service {
     return this.#brokenReason ?? this.#diskFullReason
   }
 
+  /**
+   * Why a master takes no puts, or null: `readOnlyReason`, or a disk above its warning level. A slave goes on there as long as it can write,
+   * because its master decides how long the log gets.
+   */
+  get putRefusalReason(): string | null {
+    return this.readOnlyReason ?? (this.#options.isSlave ? null : this.#retention.diskWarning)
+  }
+
+  /** How full the disks are, and what deletion of old files waits for. */
+  get retention(): RetentionStatus {
+    return this.#retention.status
+  }
+
+  /** Store time of the first record of the log in ms since 1970; null where there is none, or none that can be read. */
+  get earliestStoreTimestamp(): number | null {
+    const { minOffset } = this.log
+    if (this.#earliest?.minOffset === minOffset) return this.#earliest.storeTimestamp
+    try {
+      const storeTimestamp = this.log.readEarliestStoreTimestamp()
+      this.#earliest = storeTimestamp === null ? null : { minOffset, storeTimestamp }
+      return storeTimestamp
+    } catch (error) {
+      if (error instanceof StoreError) return null // status must not fall silent because the disk is ill
+      throw error
+    }
+  }
+
   /** Why records get no place in their queues any more, or null. */
   get dispatchStalledReason(): string | null {
     return this.#dispatcher.stalledReason
   }
 
-  /** The last record known to be whole, which a slave compares with its master's. */
+  /**
+   * The last record known to be whole, which a slave compares with its master's; null where the log has none any more: its file was deleted,
+   * and the last file holds but a part of the next.
+   */
   get lastRecord(): FoundRecord | null {
-    return this.#dispatcher.lastRecord
+    const { lastRecord } = this.#dispatcher
+    return lastRecord !== null && lastRecord.offset < this.log.minOffset ? null : lastRecord
   }
 
   get range(): LogRange {
@@ -180,14 +249,20 @@ export class MessageStore implements Service {
     const { directory } = this.#options
     try {
       fileSystem.makeDirectorySync(directory)
-      fileSystem.makeDirectorySync(this.log.files.directory)
+      for (const folder of [
+        this.log.files.directory,
+        this.#queueDirectory,
+        dirname(this.#checkpointPath),
+        dirname(this.#abortPath),
+      ])
+        fileSystem.makeDirectorySync(folder)
       this.#releaseLock = await lockStore(fileSystem, directory, this.#owner, this.#acquireLock)
     } catch (error) {
       throw isSystemError(error) ? notUsable(directory, error) : error
     }
     try {
       const wasClean = fileSystem.statSync(this.#abortPath) === null
-      const checkpoint = new StoreCheckpoint(fileSystem, join(directory, 'checkpoint'))
+      const checkpoint = new StoreCheckpoint(fileSystem, this.#checkpointPath)
       this.#checkpoint = checkpoint
       this.log.files.load('write')
       this.queues.load()
@@ -195,6 +270,7 @@ export class MessageStore implements Service {
       this.#writeAbortFile()
       const parts = { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock, logger: this.#logger }
       await recoverStore(parts, { wasClean, isSlave: this.#options.isSlave })
+      await this.#retention.start()
       this.#flushService = new FlushService(
         { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock },
         this.#options.flush,
@@ -220,7 +296,7 @@ export class MessageStore implements Service {
   put(draft: MessageDraft, waits: boolean, answer: (result: PutResult) => void): void {
     const recordSize = messageRecordSize(draft)
     const done = this.statistics.counted(recordSize, answer)
-    if (this.#options.isSlave || this.#state !== 'running' || this.readOnlyReason !== null)
+    if (this.#options.isSlave || this.#state !== 'running' || this.putRefusalReason !== null)
       return done(notStored('SERVICE_NOT_AVAILABLE'))
     if (draft.properties.length > PROPERTIES_SIZE_MAX) return done(notStored('PROPERTIES_SIZE_EXCEEDED'))
     if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(recordSize)) return done(notStored('MESSAGE_ILLEGAL'))
@@ -278,6 +354,7 @@ export class MessageStore implements Service {
   }
 
   async #stopOnce(): Promise<void> {
+    await this.#retention.stop()
     await this.quiesce()
     try {
       if (await this.#settle()) this.#removeAbortFile()
@@ -365,10 +442,6 @@ export class MessageStore implements Service {
       this.#logger.info({ logEnd: this.log.maxOffset }, 'the disk has room again: the store takes messages')
   }
 
-  get #abortPath(): string {
-    return join(this.#options.directory, 'abort')
-  }
-
   /** Its presence at the next start means that this process did not end in order. */
   #writeAbortFile(): void {
     const handle = this.#platform.fileSystem.openSync(this.#abortPath, 'create')
@@ -378,12 +451,12 @@ export class MessageStore implements Service {
     } finally {
       handle.closeSync()
     }
-    this.#platform.fileSystem.syncDirectorySync(this.#options.directory)
+    this.#platform.fileSystem.syncDirectorySync(dirname(this.#abortPath))
   }
 
   #removeAbortFile(): void {
     this.#platform.fileSystem.unlinkSync(this.#abortPath)
-    this.#platform.fileSystem.syncDirectorySync(this.#options.directory)
+    this.#platform.fileSystem.syncDirectorySync(dirname(this.#abortPath))
   }
 
   #closeFiles(): void {

@@ -97,6 +97,24 @@ describe('H09: one screen for a person', () => {
     expect(text).not.toContain('last error')
   })
 
+  test('how full the disk is, in the words of stock keys, and what deletion has to say', () => {
+    const runtime = {
+      ...RUNTIME,
+      commitLogDiskRatio: '0.8612',
+      commitLogDirCapacity: 'Total : 97.9 GiB, Free : 13.6 GiB.',
+      fileKeptForSlave: '00000000000000000000 for 10.0.0.2:41234',
+      fileTakenFromSlave: '',
+    }
+    const text = statusText({ runtime, ha: ha({ master: true }) }, 'h:1', NOW_MS)
+    expect(text).toContain('disk         86.1 % used; Total 97.9 GiB, Free 13.6 GiB\n')
+    expect(text).toContain('KEPT         an expired file stays: 00000000000000000000 for 10.0.0.2:41234\n')
+    expect(text).not.toContain('TAKEN')
+    const taken = { ...runtime, commitLogDiskRatio: '-1.0', fileKeptForSlave: '', fileTakenFromSlave: 'file 0, which x needed' }
+    const other = statusText({ runtime: taken, ha: ha({ master: true }) }, 'h:1', NOW_MS)
+    expect(other).toContain('TAKEN        file 0, which x needed\n')
+    expect(other).not.toMatch(/^(disk {2}|KEPT)/m)
+  })
+
   test('A04: a store that takes no messages, and queues that stand still, are seen', () => {
     const runtime = {
       ...RUNTIME,
