@@ -11,6 +11,9 @@ import type { FoundRecord } from './commit-log-recovery.ts'
 import { ConsumeQueueStore, isQueueName } from './consume-queue-store.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { type FlushOptions, FlushService } from './flush-service.ts'
+import { IndexCatchUp } from './index-catch-up.ts'
+import { DEFAULT_INDEX_GEOMETRY } from './index-format.ts'
+import { type IndexMatches, type IndexOptions, type IndexSearch, IndexService, type LastIndexed } from './index-service.ts'
 import { PendingPut } from './pending-put.ts'
 import { notStored, type PutResult } from './put-result.ts'
 import { QueueOffsetTable } from './queue-offset-table.ts'
@@ -35,6 +38,19 @@ export interface MessageStoreOptions {
   /** A slave takes bytes from its master and refuses puts. */
   readonly isSlave: boolean
   readonly flush: FlushOptions
+  /** No message is indexed where nothing is said. */
+  readonly index?: IndexOptions
+}
+
+/** How far messages can be found by key. */
+export interface IndexStatus {
+  readonly isEnabled: boolean
+  /** The last record that has an entry: `indexLastUpdateTimestamp` and `indexLastUpdatePhyoffset` of code 12. */
+  readonly lastIndexed: LastIndexed
+  /** Dispatched bytes whose keys are not in the index; 0 unless it failed or is being brought up. */
+  readonly behindBytes: number
+  /** Why nothing is indexed any more, or null. */
+  readonly failedReason: string | null
 }
 
 /** What replication, processors and status see of the log. */
@@ -61,6 +77,9 @@ const openGate: ReplicationGate = {
 export class MessageStore implements Service {
   readonly log: CommitLog
   readonly queues: ConsumeQueueStore
+  readonly #index: IndexService
+  readonly #indexCatchUp: IndexCatchUp
+  readonly #indexProbe: WriteProbe
   readonly #platform: Platform
   readonly #logger: Logger
   readonly #options: MessageStoreOptions
@@ -107,19 +126,29 @@ export class MessageStore implements Service {
     )
     this.queues = new ConsumeQueueStore(fileSystem, join(options.directory, 'consumequeue'), options.consumeQueueFileSize)
     const limit = (): number => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.log.flushedOffset : this.log.maxOffset)
+    this.#index = new IndexService(
+      fileSystem,
+      join(options.directory, 'index'),
+      clock,
+      logger,
+      options.index ?? { enabled: false, geometry: DEFAULT_INDEX_GEOMETRY },
+      (error) => this.#onIndexFailed(error),
+    )
     this.#dispatcher = new Dispatcher(
       this.log,
       this.queues,
       clock,
       logger,
-      { limit, unitDelayMs: options.queueUnitDelayMs },
+      { limit, unitDelayMs: options.queueUnitDelayMs, index: this.#index },
       {
         onQueueWriteFailed: (error) => this.#onWriteFailed(`the queues could not be written: ${error.message}`, error, error),
         onStalled: (reason) => this.#onDispatchStalled(reason),
       },
     )
     this.#offsets = new QueueOffsetTable(this.queues)
+    this.#indexCatchUp = new IndexCatchUp(this.log, this.#index, clock, logger, () => this.#dispatcher.recordEnd)
     this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory])
+    this.#indexProbe = new WriteProbe(fileSystem, clock, [options.directory])
   }
 
   /** Joins replication to the store; before `start`. */
@@ -175,23 +204,40 @@ export class MessageStore implements Service {
       this.queues.load()
       // Before anything is changed: a crash in the middle of recovery is no clean end.
       this.#writeAbortFile()
-      const parts = { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock, logger: this.#logger }
-      await recoverStore(parts, { wasClean, isSlave: this.#options.isSlave })
-      this.#flushService = new FlushService(
-        { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock },
-        this.#options.flush,
-        {
-          onFailed: (error) => this.#becomeReadOnly(`the disk did not take what was written: ${error.message}`, error),
-          onLogFlushed: () => this.#dispatcher.pump(),
-        },
-      )
+      const { log, queues } = this
+      const parts = { log, queues, index: this.#index, dispatcher: this.#dispatcher, checkpoint, clock }
+      await recoverStore({ ...parts, logger: this.#logger }, { wasClean, isSlave: this.#options.isSlave })
+      this.#flushService = new FlushService(parts, this.#options.flush, {
+        onFailed: (error) => this.#becomeReadOnly(`the disk did not take what was written: ${error.message}`, error),
+        onLogFlushed: () => this.#dispatcher.pump(),
+      })
       this.#flushService.start()
       this.#state = 'running'
+      this.#indexCatchUp.start()
     } catch (error) {
       this.#closeFiles()
       if (error instanceof StoreError || !isPermissionError(error)) throw error
       throw notWritable(directory, error)
     }
+  }
+
+  get indexStatus(): IndexStatus {
+    const { isEnabled, lastIndexed, position, failedReason } = this.#index
+    const behindBytes = isEnabled ? Math.max(0, this.#dispatcher.recordEnd - position) : 0
+    return { isEnabled, lastIndexed, behindBytes, failedReason }
+  }
+
+  /**
+   * Where messages with a key may stand, newest first (DefaultMessageStore.queryMessage). By a hash that other keys may share: whoever reads
+   * the records compares topic and key. Never rejects.
+   */
+  findByKey(search: IndexSearch): Promise<IndexMatches> {
+    return this.#index.search(search)
+  }
+
+  /** For retention: removes index files that speak only of records below the log's first. @returns how many */
+  deleteExpiredIndexFiles(): number {
+    return this.#index.deleteBefore(this.log.minOffset)
   }
 
   /**
@@ -250,6 +296,7 @@ export class MessageStore implements Service {
   }
 
   async #stopOnce(): Promise<void> {
+    this.#indexCatchUp.stop()
     await this.quiesce()
     try {
       if (await this.#settle()) this.#removeAbortFile()
@@ -267,7 +314,7 @@ export class MessageStore implements Service {
     await this.#dispatchRest()
     isOnDisk = (await flushService.flushAll()) && isOnDisk
     await flushService.stop()
-    return isOnDisk && this.readOnlyReason === null && this.#isDispatched()
+    return isOnDisk && this.readOnlyReason === null && this.#index.failedReason === null && this.#isDispatched()
   }
 
   async #dispatchRest(): Promise<void> {
@@ -302,6 +349,16 @@ export class MessageStore implements Service {
     for (const put of failed.reverse()) if (put.takesQueuePlace) this.#offsets.set(put.topic, put.queueId, put.queueOffset)
     this.#onWriteFailed(error.message, error, error.cause)
     for (const put of failed.reverse()) put.failed(notStored('SERVICE_NOT_AVAILABLE'))
+  }
+
+  /** Nothing but the index is affected. A full disk is tried again here too, for it may have had no room for the index alone. */
+  #onIndexFailed(error: Error): void {
+    if (DISK_FULL.has((error as NodeJS.ErrnoException).code)) this.#indexProbe.start(() => this.#resumeIndex())
+  }
+
+  #resumeIndex(): void {
+    this.#index.resume()
+    this.#indexCatchUp.start()
   }
 
   /** A full disk is tried again; one that answers with an error is not trusted before a restart (DESIGN §5). */
@@ -360,8 +417,11 @@ export class MessageStore implements Service {
 
   #closeFiles(): void {
     this.#probe.stop()
+    this.#indexProbe.stop()
+    this.#indexCatchUp.stop()
     this.log.closeSync()
     this.queues.closeSync()
+    this.#index.closeSync()
     this.#checkpoint?.closeSync()
     this.#releaseLock?.()
     this.#releaseLock = null
