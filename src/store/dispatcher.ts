@@ -2,9 +2,10 @@ import { StoreError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import { deliverTimestamp, SCHEDULE_TOPIC } from '../wire/delay-level.ts'
-import { findProperty, PROPERTY_DELAY, PROPERTY_TAGS, propertyName } from '../wire/message-properties.ts'
+import { findProperty, PROPERTY_DELAY, propertyName } from '../wire/message-properties.ts'
 import { BLANK_SIZE, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
+import { RecordProperties } from '../wire/record-properties.ts'
 import { tagsCodeOf } from '../wire/tags-code.ts'
 import type { CommitLog } from './commit-log.ts'
 import { type FoundRecord, NO_ROOM_FOR_BLANK } from './commit-log-recovery.ts'
@@ -25,7 +26,6 @@ const PIECE_SIZE = 256 * 1024
 /** So much of a record shows whether it is one and belongs to its place. */
 const HEAD_SIZE = 64
 
-const TAGS = propertyName(PROPERTY_TAGS)
 const DELAY = propertyName(PROPERTY_DELAY)
 
 export interface DispatcherOptions {
@@ -58,6 +58,7 @@ export class Dispatcher {
   readonly #unitDelayMs: number
   readonly #index: IndexService | null
   readonly #fields = new RecordFields()
+  readonly #properties = new RecordProperties()
   /** Queues with gathered units. */
   readonly #dirty = new Set<ConsumeQueue>()
   #piece: Buffer = Buffer.alloc(0)
@@ -156,8 +157,9 @@ export class Dispatcher {
   dispatchRecord(bytes: Buffer, fields: RecordFields, offset: number): boolean {
     if (this.#stalledReason !== null) return false
     if (fields.storeTimestamp > this.#gatheredStoreTimestamp) this.#gatheredStoreTimestamp = fields.storeTimestamp
+    this.#properties.find(bytes, fields)
     if (hasQueuePlace(fields.sysFlag) && !this.#putUnit(bytes, fields, offset)) return false
-    const keys = this.#index?.take(bytes, fields, offset, this.#recordEnd) ?? 0
+    const keys = this.#index?.take(bytes, fields, this.#properties, offset, this.#recordEnd) ?? 0
     this.#recordEnd = offset + fields.size
     this.#sinceLook += 1 + keys / KEYS_PER_RECORD
     this.#gatheredUnits++
@@ -168,7 +170,7 @@ export class Dispatcher {
     const queue = this.#finder.find(bytes, fields)
     if (queue === null) return this.#stall('a topic or queue id that names no queue', offset)
     const hadPending = queue.hasPending
-    const filled = queue.put(fields.queueOffset, offset, fields.size, tagsCodeIn(bytes, fields, queue.topic))
+    const filled = queue.put(fields.queueOffset, offset, fields.size, tagsCodeIn(bytes, fields, this.#properties, queue.topic))
     if (filled < 0) return this.#stall(`queue offset ${fields.queueOffset} far behind the queue's end ${queue.maxIndex}`, offset)
     if (filled > 0) {
       this.#logger.warn(
@@ -310,13 +312,12 @@ export class Dispatcher {
 }
 
 /** What consumers filter by; in a queue of delayed messages it is the time they are due instead (CommitLog.checkMessageAndReturnSize). */
-function tagsCodeIn(bytes: Buffer, fields: RecordFields, topic: string): number {
+function tagsCodeIn(bytes: Buffer, fields: RecordFields, { tagsAt, tagsEnd }: RecordProperties, topic: string): number {
   const { propertiesAt, propertiesSize, storeTimestamp } = fields
   if (topic === SCHEDULE_TOPIC) {
     const level = findProperty(bytes, propertiesAt, propertiesSize, DELAY)
     const due = level === null ? null : deliverTimestamp(bytes.toString('latin1', level.start, level.end), storeTimestamp)
     if (due !== null) return due
   }
-  const tags = findProperty(bytes, propertiesAt, propertiesSize, TAGS)
-  return tags === null ? 0 : tagsCodeOf(bytes, tags.start, tags.end)
+  return tagsEnd === 0 ? 0 : tagsCodeOf(bytes, tagsAt, tagsEnd)
 }

@@ -2,6 +2,7 @@ import { StoreError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import { RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
+import { RecordProperties } from '../wire/record-properties.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { IndexService } from './index-service.ts'
 
@@ -27,6 +28,7 @@ export class IndexCatchUp {
   /** Where the last dispatched record ends. */
   readonly #limit: () => number
   readonly #fields = new RecordFields()
+  readonly #properties = new RecordProperties()
   #piece: Buffer = Buffer.alloc(0)
   #timer: Timer | null = null
   #startedAt = -1
@@ -109,7 +111,7 @@ export class IndexCatchUp {
         return this.#isBehind()
       }
       if (kind === 'bad') return this.#skipFile(fields.reason)
-      this.#index.take(bytes, fields, start + at, start + at)
+      this.#take(bytes, start + at)
       if (!this.#index.isTaking) return false
       at += fields.size
       if (looks % RECORDS_PER_LOOK === 0 && this.#clock.monotonicMs() >= deadlineMs) return true
@@ -124,8 +126,13 @@ export class IndexCatchUp {
     const bytes = this.#read(start, size)
     this.#piece = Buffer.alloc(0) // one large record must not cost its memory for ever
     if (this.#fields.parse(bytes, 0, bytes.length, start) !== 'message') return this.#skipFile(this.#fields.reason)
-    this.#index.take(bytes, this.#fields, start, start)
+    this.#take(bytes, start)
     return this.#isBehind()
+  }
+
+  #take(bytes: Buffer, offset: number): void {
+    this.#properties.find(bytes, this.#fields)
+    this.#index.take(bytes, this.#fields, this.#properties, offset, offset)
   }
 
   /** Valid until the next call. */

@@ -17,10 +17,12 @@ import { IndexSlots } from './index-slots.ts'
 
 const INT32_MAX = 0x7fff_ffff
 const PENDING_SIZE_MIN = 64 * ENTRY_SIZE
+/** Entries whose slots are looked up together. */
+const LINKED_TOGETHER = 64
 /** What is kept for the entries of the next round. */
 const PENDING_SIZE_KEPT = 64 * 1024
 /** Entries read at once when a file is put into order. */
-const ENTRIES_PER_READ = 8192
+const ENTRIES_PER_READ = 4096
 /** Entries a search follows between two looks at the clock. */
 const ENTRIES_PER_STEP = 256
 
@@ -47,6 +49,10 @@ export class IndexFile {
   #slots: IndexSlots | null = null
   #pending: Buffer = Buffer.alloc(0)
   #pendingSize = 0
+  /** Bytes of `#pending` whose entries are in their slots' chains. */
+  #linkedSize = 0
+  /** Keeps the touching of slots from being left out as useless. */
+  #touched = 0
   #isDirty = false
 
   private constructor(fileSystem: FileSystem, path: string, geometry: IndexGeometry, header: IndexHeader) {
@@ -153,33 +159,49 @@ export class IndexFile {
   }
 
   /**
-   * Adds an entry (IndexFile.putKey) to a file that is open and not full; `writePending` writes it. Throws as the disk does where the slot had
-   * to be read first; nothing has changed then.
+   * Adds an entry (IndexFile.putKey) to a file that is open and not full; `writePending` writes it. Throws as the disk does where slots had to
+   * be read first; the entry is not added then.
    */
   put(keyHash: number, physicOffset: number, storeTimestamp: number): void {
+    if (this.#pendingSize - this.#linkedSize >= LINKED_TOGETHER * ENTRY_SIZE) this.#linkPending()
     const header = this.#header
-    const slots = this.#slots as IndexSlots
     const number = header.indexCount
-    const slot = keyHash % this.#geometry.hashSlotNum
-    const found = slots.get(slot)
-    const previous = found <= 0 || found >= number ? 0 : found
     const at = this.#pendingRoom()
     const pending = this.#pending
     putInt32(pending, at, keyHash)
     putInt32(pending, at + 4, Math.floor(physicOffset / 0x1_0000_0000))
     putInt32(pending, at + 8, physicOffset)
     putInt32(pending, at + 12, secondsSince(header.beginTimestamp, storeTimestamp))
-    putInt32(pending, at + 16, previous)
-    slots.set(slot, number)
     if (number <= 1) {
       header.beginPhyOffset = physicOffset
       header.beginTimestamp = storeTimestamp
     }
-    if (previous === 0) header.hashSlotCount++
     header.indexCount = number + 1
     header.endPhyOffset = physicOffset
     header.endTimestamp = storeTimestamp
     this.#isDirty = true
+  }
+
+  /** Makes gathered entries the newest of their slots. Throws as the disk does; what is not linked waits for another try. */
+  #linkPending(): void {
+    const pending = this.#pending
+    const { hashSlotNum } = this.#geometry
+    const slots = this.#slots as IndexSlots
+    let touched = 0
+    for (let at = this.#linkedSize; at < this.#pendingSize; at += ENTRY_SIZE)
+      touched |= slots.touch(int32At(pending, at) % hashSlotNum)
+    this.#touched = touched
+    let number = this.#header.indexCount - (this.#pendingSize - this.#linkedSize) / ENTRY_SIZE
+    for (let at = this.#linkedSize; at < this.#pendingSize; at += ENTRY_SIZE) {
+      const slot = int32At(pending, at) % hashSlotNum
+      const found = slots.get(slot)
+      const previous = found <= 0 || found >= number ? 0 : found
+      putInt32(pending, at + 16, previous)
+      slots.set(slot, number)
+      if (previous === 0) this.#header.hashSlotCount++
+      this.#linkedSize = at + ENTRY_SIZE
+      number++
+    }
   }
 
   #pendingRoom(): number {
@@ -196,9 +218,11 @@ export class IndexFile {
   /** Writes all gathered entries at once; throws as the disk does, and then keeps them for another try. */
   writePending(): void {
     if (this.#pendingSize === 0) return
+    this.#linkPending()
     const position = entryPosition(this.#geometry, this.#header.indexCount) - this.#pendingSize
     this.#handle?.writeSync([this.#pending.subarray(0, this.#pendingSize)], position)
     this.#pendingSize = 0
+    this.#linkedSize = 0
     if (this.#pending.length > PENDING_SIZE_KEPT) this.#pending = Buffer.alloc(0)
   }
 
@@ -238,6 +262,7 @@ export class IndexFile {
     const { keyHash, beginTimestamp, endTimestamp, max } = query
     const handle = this.#fileSystem.openSync(this.path, 'read')
     try {
+      if (this.#slots !== null) this.#linkPending()
       let number = this.#newestOf(keyHash, handle)
       for (let seen = 1; number > 0 && number < this.#header.indexCount && found.length < max; seen++) {
         const entry = this.#entryAt(number, handle)
@@ -266,7 +291,7 @@ export class IndexFile {
 
   #entryAt(number: number, handle: FileHandle): IndexEntry | null {
     const pendingAt = this.#pendingSize - (this.#header.indexCount - number) * ENTRY_SIZE
-    if (pendingAt >= 0) return readIndexEntry(this.#pending, pendingAt)
+    if (pendingAt >= 0 && pendingAt < this.#pendingSize) return readIndexEntry(this.#pending, pendingAt)
     const bytes = Buffer.alloc(ENTRY_SIZE)
     handle.readSync(bytes, entryPosition(this.#geometry, number))
     return readIndexEntry(bytes, 0)
@@ -337,22 +362,23 @@ export class IndexFile {
     this.#slots = slots
     this.#header.hashSlotCount = 0
     const bytes = Buffer.allocUnsafe(ENTRIES_PER_READ * ENTRY_SIZE)
-    let last: IndexEntry | null = null
+    let lastOffset = 0
     for (let from = 1; from < count; from += ENTRIES_PER_READ) {
       const size = Math.min(ENTRIES_PER_READ, count - from) * ENTRY_SIZE
       if (handle.readSync(bytes.subarray(0, size), entryPosition(this.#geometry, from)) < size) return null
+      for (let at = 0; at < size; at += ENTRY_SIZE) this.#touched |= slots.touch((int32At(bytes, at) & INT32_MAX) % hashSlotNum)
       for (let at = 0; at < size; at += ENTRY_SIZE) {
-        const entry = readIndexEntry(bytes, at)
-        if (entry === null || (last !== null && entry.physicOffset < last.physicOffset)) return null
-        const slot = entry.keyHash % hashSlotNum
-        if (slots.get(slot) !== entry.previous) return null
-        if (entry.previous === 0) this.#header.hashSlotCount++
-        slots.set(slot, from + at / ENTRY_SIZE)
-        last = entry
+        const keyHash = int32At(bytes, at)
+        const physicOffset = int32At(bytes, at + 4) * 0x1_0000_0000 + (int32At(bytes, at + 8) >>> 0)
+        const previous = int32At(bytes, at + 16)
+        if (keyHash < 0 || physicOffset < lastOffset || slots.get(keyHash % hashSlotNum) !== previous) return null
+        if (previous === 0) this.#header.hashSlotCount++
+        slots.set(keyHash % hashSlotNum, from + at / ENTRY_SIZE)
+        lastOffset = physicOffset
       }
       yield
     }
-    return last
+    return this.#entryAt(count - 1, handle)
   }
 
   #entryAtOnDisk(number: number): IndexEntry | null {
@@ -366,6 +392,7 @@ export class IndexFile {
     this.#slots = null
     this.#pending = Buffer.alloc(0)
     this.#pendingSize = 0
+    this.#linkedSize = 0
   }
 
   /** Removes the file; the name is safe after a sync of the folder. Throws as the disk does. */
@@ -380,6 +407,15 @@ export class IndexFile {
 function secondsSince(beginTimestamp: number, storeTimestamp: number): number {
   if (beginTimestamp <= 0 || storeTimestamp <= beginTimestamp) return 0
   return Math.min(INT32_MAX, Math.floor((storeTimestamp - beginTimestamp) / 1000))
+}
+
+function int32At(bytes: Buffer, at: number): number {
+  return (
+    ((bytes[at] as number) << 24) |
+    ((bytes[at + 1] as number) << 16) |
+    ((bytes[at + 2] as number) << 8) |
+    (bytes[at + 3] as number)
+  )
 }
 
 /** The low 32 bits of `value`; Buffer's own writers check what is known here. */

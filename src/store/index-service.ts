@@ -5,6 +5,7 @@ import type { FileSystem } from '../platform/file-system.ts'
 import { indexKeyHash, MessageKeys } from '../wire/message-keys.ts'
 import type { RecordFields } from '../wire/message-record.ts'
 import { hasIndexKeys } from '../wire/message-sys-flag.ts'
+import type { RecordProperties } from '../wire/record-properties.ts'
 import { IndexFile } from './index-file.ts'
 import { IndexFlush } from './index-flush.ts'
 import { ENTRY_SIZE, type IndexGeometry } from './index-format.ts'
@@ -222,10 +223,10 @@ export class IndexService {
    * @param previousEnd where the record before ends: between the two lies nothing but the blank at the end of a file
    * @returns how many keys were put
    */
-  take(bytes: Buffer, fields: RecordFields, offset: number, previousEnd: number): number {
+  take(bytes: Buffer, fields: RecordFields, properties: RecordProperties, offset: number, previousEnd: number): number {
     if ((offset !== this.#position && previousEnd !== this.#position) || !this.isTaking) return 0
     try {
-      this.#takeKeys(bytes, fields, offset)
+      this.#takeKeys(bytes, fields, properties, offset)
     } catch (error) {
       this.#fail(error as Error)
       return 0
@@ -237,10 +238,10 @@ export class IndexService {
     return keysDone
   }
 
-  #takeKeys(bytes: Buffer, fields: RecordFields, offset: number): void {
+  #takeKeys(bytes: Buffer, fields: RecordFields, properties: RecordProperties, offset: number): void {
     if (!hasIndexKeys(fields.sysFlag)) return
     const keys = this.#keys
-    keys.collect(bytes, fields)
+    keys.collect(bytes, fields, properties)
     while (this.#keysDone < keys.count) {
       let file = this.#files.at(-1)
       if (file === undefined || file.isFull) file = this.#roll(file)

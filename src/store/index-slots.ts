@@ -8,7 +8,7 @@ const PAGE_SIZE = 2 ** PAGE_BITS
 const BLOCK_BITS = 16
 const BLOCK_SIZE = 2 ** BLOCK_BITS
 /** One call of `writeSome` writes no more: bytes, and pieces that do not lie together. */
-const WRITE_SIZE_MAX = 1024 * 1024
+const WRITE_SIZE_MAX = 256 * 1024
 const WRITES_MAX = 128
 
 /**
@@ -29,6 +29,11 @@ export class IndexSlots {
     this.#bytes = Buffer.alloc(slotCount * SLOT_SIZE)
     this.#dirtyPages = new Uint8Array(Math.ceil(this.#bytes.length / PAGE_SIZE))
     this.#absentBlocks = new Uint8Array(Math.ceil(this.#bytes.length / BLOCK_SIZE)).fill(isEmpty ? 0 : 1)
+  }
+
+  /** Brings a slot near. Slots lie anywhere in 20 MB, and the processor waits for many of them at once where nothing depends on them. */
+  touch(slot: number): number {
+    return this.#absentBlocks[(slot * SLOT_SIZE) >>> BLOCK_BITS] === 1 ? 0 : (this.#bytes[slot * SLOT_SIZE] as number)
   }
 
   /** Throws as the disk does. */
