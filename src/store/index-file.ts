@@ -81,7 +81,7 @@ export class IndexFile {
       handle.truncateSync(indexFileSize(geometry))
       handle.writeSync([encodeIndexHeader(file.#header)], 0)
     } catch (error) {
-      file.closeSync()
+      file.destroySync() // it would be the last one at the next start, and no index
       throw error
     }
     file.#slots = new IndexSlots(handle, geometry.hashSlotNum, true)
