@@ -261,6 +261,10 @@ function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) 
     commitLogFileSize: config.mappedFileSizeCommitLog,
     consumeQueueFileSize: config.mappedFileSizeConsumeQueue,
     queueUnitDelayMs: QUEUE_UNIT_DELAY_MS,
+    index: {
+      enabled: config.messageIndexEnable,
+      geometry: { hashSlotNum: config.maxHashSlotNum, indexNum: config.maxIndexNum },
+    },
     tailSize: config.commitLogTailSize,
     bodySizeMax: config.maxMessageSize,
     isSlave: config.brokerRole === 'SLAVE',

@@ -11,6 +11,8 @@ export type WhereOf = (key: BrokerConfigKey) => string
 const CLIENT_SEND_TIMEOUT_MS = 3000
 /** The fast port of RocketMQ clients lies this far below the listen port (NettyRemotingServer, VIP channel). */
 const FAST_PORT_DISTANCE = 2
+/** Of an index file (IndexHeader). */
+const INDEX_HEADER_SIZE = 40
 
 /**
  * Checks how the settings fit together.
@@ -22,6 +24,7 @@ export function checkBrokerConfig(config: BrokerConfig, whereOf: WhereOf): Confi
   checkRole(config, shown)
   checkPorts(config, shown)
   checkCommitLogFolder(config, whereOf)
+  checkIndexSize(config, shown)
   checkAdvertised(config, whereOf, shown)
   checkReplicas(config, shown)
   return [...registrationNotes(config), ...advertisingNotes(config), ...timingNotes(config), ...replicaNotes(config)]
@@ -113,6 +116,16 @@ function checkCommitLogFolder(config: BrokerConfig, whereOf: WhereOf): void {
     'CONFIG_REFUSED',
     `storePathCommitLog: ${JSON.stringify(config.storePathCommitLog)} names several folders (${whereOf('storePathCommitLog')}): this broker keeps its commit log in one; name one, without commas`,
     { key: 'storePathCommitLog', value: config.storePathCommitLog, where: whereOf('storePathCommitLog') },
+  )
+}
+
+/** RocketMQ maps an index file whole, and counts its bytes in an int (IndexFile). */
+function checkIndexSize(config: BrokerConfig, shown: Shown): void {
+  const size = INDEX_HEADER_SIZE + config.maxHashSlotNum * 4 + config.maxIndexNum * 20
+  if (size <= 2 ** 31 - 1) return
+  throw conflict(
+    ['maxHashSlotNum', 'maxIndexNum'],
+    `${shown('maxHashSlotNum')} and ${shown('maxIndexNum')} make index files of ${size} bytes; make them smaller: four bytes a slot and twenty a key must stay below 2 GiB`,
   )
 }
 

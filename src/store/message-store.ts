@@ -12,6 +12,9 @@ import type { FoundRecord } from './commit-log-recovery.ts'
 import { ConsumeQueueStore, isQueueName } from './consume-queue-store.ts'
 import { type ArrivalListener, Dispatcher } from './dispatcher.ts'
 import { type FlushOptions, FlushService } from './flush-service.ts'
+import { IndexCatchUp } from './index-catch-up.ts'
+import { DEFAULT_INDEX_GEOMETRY } from './index-format.ts'
+import { type IndexMatches, type IndexOptions, type IndexSearch, IndexService, type LastIndexed } from './index-service.ts'
 import type { MessageQuery } from './message-query.ts'
 import { MessageReader, type OnMessages, type ReadLimits, STOCK_READ_LIMITS } from './message-reader.ts'
 import { PendingPut } from './pending-put.ts'
@@ -53,6 +56,19 @@ export interface MessageStoreOptions {
   /** Stock's limits where nothing is said. */
   readonly read?: ReadLimits
   readonly retention: RetentionOptions
+  /** No message is indexed where nothing is said. */
+  readonly index?: IndexOptions
+}
+
+/** How far messages can be found by key. */
+export interface IndexStatus {
+  readonly isEnabled: boolean
+  /** The last record that has an entry: `indexLastUpdateTimestamp` and `indexLastUpdatePhyoffset` of code 12. */
+  readonly lastIndexed: LastIndexed
+  /** Dispatched bytes whose keys are not in the index; 0 unless it failed or is being brought up. */
+  readonly behindBytes: number
+  /** Why nothing is indexed any more, or null. */
+  readonly failedReason: string | null
 }
 
 /** What replication, processors and status see of the log. */
@@ -84,6 +100,9 @@ export class MessageStore implements Service {
   /** Whoever reads the store's files in the background takes turns here. */
   readonly readSlots = new ReadSlots()
   readonly #reader: MessageReader
+  readonly #index: IndexService
+  readonly #indexCatchUp: IndexCatchUp
+  readonly #indexProbe: WriteProbe
   readonly #platform: Platform
   readonly #logger: Logger
   readonly #options: MessageStoreOptions
@@ -94,6 +113,7 @@ export class MessageStore implements Service {
   readonly #probe: WriteProbe
   readonly #retention: Retention
   readonly #queueDirectory: string
+  readonly #indexDirectory: string
   readonly #checkpointPath: string
   readonly #abortPath: string
   /** Appended, not yet written, in the order of the log. */
@@ -126,6 +146,7 @@ export class MessageStore implements Service {
     const { fileSystem, clock } = platform
     this.statistics = new StoreStatistics(clock)
     this.#queueDirectory = options.consumeQueueDirectory ?? join(options.directory, 'consumequeue')
+    this.#indexDirectory = options.indexDirectory ?? join(options.directory, 'index')
     this.#checkpointPath = options.checkpointPath ?? join(options.directory, 'checkpoint')
     this.#abortPath = options.abortPath ?? join(options.directory, 'abort')
     this.log = new CommitLog(
@@ -141,12 +162,20 @@ export class MessageStore implements Service {
     )
     this.queues = new ConsumeQueueStore(fileSystem, this.#queueDirectory, options.consumeQueueFileSize)
     const limit = (): number => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.log.flushedOffset : this.log.maxOffset)
+    this.#index = new IndexService(
+      fileSystem,
+      this.#indexDirectory,
+      clock,
+      logger,
+      options.index ?? { enabled: false, geometry: DEFAULT_INDEX_GEOMETRY },
+      (error) => this.#onIndexFailed(error),
+    )
     this.#dispatcher = new Dispatcher(
       this.log,
       this.queues,
       clock,
       logger,
-      { limit, unitDelayMs: options.queueUnitDelayMs },
+      { limit, unitDelayMs: options.queueUnitDelayMs, index: this.#index },
       {
         onQueueWriteFailed: (error) => this.#onWriteFailed(`the queues could not be written: ${error.message}`, error, error),
         onStalled: (reason) => this.#onDispatchStalled(reason),
@@ -154,7 +183,9 @@ export class MessageStore implements Service {
     )
     this.#offsets = new QueueOffsetTable(this.queues)
     this.#reader = new MessageReader(this.log, this.queues, this.readSlots, options.read ?? STOCK_READ_LIMITS)
+    this.#indexCatchUp = new IndexCatchUp(this.log, this.#index, clock, logger, () => this.#dispatcher.recordEnd)
     this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory, this.#queueDirectory])
+    this.#indexProbe = new WriteProbe(fileSystem, clock, [this.#indexDirectory])
     const { log, queues } = this
     const safeOffset = (): number => Math.min(log.flushedOffset, this.#flushService?.queuesFlushedOffset ?? 0)
     this.#retention = new Retention(
@@ -162,6 +193,7 @@ export class MessageStore implements Service {
       this.#queueDirectory,
       options.retention,
     )
+    this.#retention.follow((minOffset) => void this.#index.deleteBefore(minOffset))
   }
 
   /** Joins replication to the store; before `start`. */
@@ -252,6 +284,7 @@ export class MessageStore implements Service {
       for (const folder of [
         this.log.files.directory,
         this.#queueDirectory,
+        this.#indexDirectory,
         dirname(this.#checkpointPath),
         dirname(this.#abortPath),
       ])
@@ -268,24 +301,36 @@ export class MessageStore implements Service {
       this.queues.load()
       // Before anything is changed: a crash in the middle of recovery is no clean end.
       this.#writeAbortFile()
-      const parts = { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock, logger: this.#logger }
-      await recoverStore(parts, { wasClean, isSlave: this.#options.isSlave })
+      const { log, queues } = this
+      const parts = { log, queues, index: this.#index, dispatcher: this.#dispatcher, checkpoint, clock }
+      await recoverStore({ ...parts, logger: this.#logger }, { wasClean, isSlave: this.#options.isSlave })
       await this.#retention.start()
-      this.#flushService = new FlushService(
-        { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock },
-        this.#options.flush,
-        {
-          onFailed: (error) => this.#becomeReadOnly(`the disk did not take what was written: ${error.message}`, error),
-          onLogFlushed: () => this.#dispatcher.pump(),
-        },
-      )
+      this.#flushService = new FlushService(parts, this.#options.flush, {
+        onFailed: (error) => this.#becomeReadOnly(`the disk did not take what was written: ${error.message}`, error),
+        onLogFlushed: () => this.#dispatcher.pump(),
+      })
       this.#flushService.start()
       this.statistics.start()
       this.#state = 'running'
+      this.#indexCatchUp.start()
     } catch (error) {
       this.#closeFiles()
       throw isSystemError(error) ? notUsable(directory, error) : error
     }
+  }
+
+  get indexStatus(): IndexStatus {
+    const { isEnabled, lastIndexed, position, failedReason } = this.#index
+    const behindBytes = isEnabled ? Math.max(0, this.#dispatcher.recordEnd - position) : 0
+    return { isEnabled, lastIndexed, behindBytes, failedReason }
+  }
+
+  /**
+   * Where messages with a key may stand, newest first (DefaultMessageStore.queryMessage). By a hash that other keys may share: whoever reads
+   * the records compares topic and key. Never rejects.
+   */
+  findByKey(search: IndexSearch): Promise<IndexMatches> {
+    return this.#index.search(search)
   }
 
   /**
@@ -355,6 +400,7 @@ export class MessageStore implements Service {
 
   async #stopOnce(): Promise<void> {
     await this.#retention.stop()
+    this.#indexCatchUp.stop()
     await this.quiesce()
     try {
       if (await this.#settle()) this.#removeAbortFile()
@@ -372,7 +418,7 @@ export class MessageStore implements Service {
     await this.#dispatchRest()
     isOnDisk = (await flushService.flushAll()) && isOnDisk
     await flushService.stop()
-    return isOnDisk && this.readOnlyReason === null && this.#isDispatched()
+    return isOnDisk && this.readOnlyReason === null && this.#index.failedReason === null && this.#isDispatched()
   }
 
   async #dispatchRest(): Promise<void> {
@@ -407,6 +453,16 @@ export class MessageStore implements Service {
     for (const put of failed.reverse()) if (put.takesQueuePlace) this.#offsets.set(put.topic, put.queueId, put.queueOffset)
     this.#onWriteFailed(error.message, error, error.cause)
     for (const put of failed.reverse()) put.failed(notStored('SERVICE_NOT_AVAILABLE'))
+  }
+
+  /** Nothing but the index is affected. A full disk is tried again here too, for it may have had no room for the index alone. */
+  #onIndexFailed(error: Error): void {
+    if (DISK_FULL.has((error as NodeJS.ErrnoException).code)) this.#indexProbe.start(() => this.#resumeIndex())
+  }
+
+  #resumeIndex(): void {
+    this.#index.resume()
+    this.#indexCatchUp.start()
   }
 
   /** A full disk is tried again; one that answers with an error is not trusted before a restart (DESIGN §5). */
@@ -462,8 +518,11 @@ export class MessageStore implements Service {
   #closeFiles(): void {
     this.statistics.stop()
     this.#probe.stop()
+    this.#indexProbe.stop()
+    this.#indexCatchUp.stop()
     this.log.closeSync()
     this.queues.closeSync()
+    this.#index.closeSync()
     this.#checkpoint?.closeSync()
     this.#releaseLock?.()
     this.#releaseLock = null

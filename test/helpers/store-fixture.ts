@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { FileSystem } from '../../src/platform/file-system.ts'
 import { nodeFileSystem } from '../../src/platform/node-file-system.ts'
+import type { IndexGeometry } from '../../src/store/index-format.ts'
 import { MessageStore, type MessageStoreOptions } from '../../src/store/message-store.ts'
 import type { PutResult } from '../../src/store/put-result.ts'
 import {
@@ -22,6 +23,8 @@ export const LOG_FILE_SIZE = 64 * 1024
 /** 200 places. */
 export const QUEUE_FILE_SIZE = 4000
 export const UNIT_SIZE = 20
+/** Small enough that files roll and slots have chains. */
+export const INDEX_GEOMETRY: IndexGeometry = { hashSlotNum: 1500, indexNum: 101 }
 const BORN_HOST = Buffer.from([192, 168, 1, 10, 0, 0, 0xc3, 0x50])
 const STORE_HOST = Buffer.from([192, 168, 1, 20, 0, 0, 0x2a, 0x9f])
 
@@ -144,6 +147,7 @@ export class TestStore<D extends TestDisk = TestDisk> {
         tailSize: 256 * 1024,
         bodySizeMax: 4 * 1024 * 1024,
         isSlave,
+        index: { enabled: true, geometry: INDEX_GEOMETRY },
         ...store,
         flush: {
           flushDiskType: 'ASYNC_FLUSH',

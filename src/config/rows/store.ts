@@ -65,6 +65,28 @@ export const STORE_ROWS = [
     doc: 'Size of one queue file, rounded up to a multiple of 20, the size of an entry. Never changed once the store exists.',
   },
   {
+    name: 'messageIndexEnable',
+    type: 'boolean',
+    default: true,
+    doc: 'Index messages by their keys, for queries by key. Switched on again, it indexes what was missed, too.',
+  },
+  {
+    name: 'maxHashSlotNum',
+    type: 'integer',
+    min: 1,
+    max: 100_000_000,
+    default: 5_000_000,
+    doc: 'Hash slots of one index file. Index files of another size are removed at start and made anew from the log.',
+  },
+  {
+    name: 'maxIndexNum',
+    type: 'integer',
+    min: 2,
+    max: 100_000_000,
+    default: 20_000_000,
+    doc: 'One more than the keys that an index file takes. Files have four bytes a slot and twenty a key, are sparse, and stay below 2 GiB.',
+  },
+  {
     name: 'commitLogTailSize',
     type: 'integer',
     min: 4 * 1024 ** 2,
