@@ -3,3 +3,4 @@ export { ConfigError, HaError, MqError, RemotingError, StoreError, WireError } f
 export type { Logger } from './base/logger.ts'
 export type { BrokerAddresses } from './broker/broker-controller.ts'
 export { type BrokerSettings, type RunningBroker, type StartOptions, startMaster, startSlave } from './broker/start-broker.ts'
+export { type NamesrvSettings, type RunningNamesrv, startNamesrv } from './namesrv/start-namesrv.ts'

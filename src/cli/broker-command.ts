@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import { ConfigError } from '../base/errors.ts'
 import { type ConfigSources, resolveBrokerConfig } from '../config/broker-config.ts'
 import { type BrokerFlags, commandLineSettings } from '../config/command-line-settings.ts'
 import { printConfig } from '../config/print-config.ts'
 import type { LogLevel } from '../platform/pino-logger.ts'
 import type { CliIo } from './cli-io.ts'
 import { ExitCode } from './exit-code.ts'
+import { readConfigFile } from './read-config-file.ts'
 
 /** The flags of `ha-broker broker` as commander gives them. */
 export interface BrokerOptions extends BrokerFlags {
@@ -55,23 +54,9 @@ export function configSources(
   return {
     commandLine: commandLineSettings(options),
     set: options.set,
-    file: options.config === undefined ? undefined : readConfigFile(options.config),
+    file: readConfigFile(options.config),
     environment,
     externalAddress,
-  }
-}
-
-function readConfigFile(path: string): { path: string; text: string } {
-  try {
-    return { path, text: readFileSync(path, 'latin1') } // java.util.Properties.load: bytes are ISO-8859-1
-  } catch (error) {
-    const errno = (error as NodeJS.ErrnoException).code ?? 'unknown'
-    throw new ConfigError(
-      'CONFIG_BAD_FILE',
-      `-c ${path}: the file cannot be read (${errno}); name one with key=value lines`,
-      { file: path, errno },
-      error,
-    )
   }
 }
 

@@ -1,11 +1,9 @@
-import { ConfigError } from '../base/errors.ts'
 import { checkBrokerConfig } from './broker-config-checks.ts'
 import { BROKER_CONFIG_TABLE, type BrokerConfig, type BrokerConfigKey } from './config-table.ts'
 import type { ConfigNote, ConfigOrigin, ConfigRow, ConfigValue, KnownSoFar, Setting } from './config-types.ts'
-import { parseJavaProperties } from './java-properties.ts'
-import { nearestKey } from './nearest-key.ts'
-import { badValue, formatValue, parseValue } from './parse-value.ts'
-import { HARMLESS_KEYS, REFUSED_KEYS, refusalOf } from './rocketmq-keys.ts'
+import { formatValue, parseValue } from './parse-value.ts'
+import { HARMLESS_KEYS, REFUSED_KEYS } from './rocketmq-keys.ts'
+import { type ConfigFile, fileSettings, type KeyClasses, setSettings, writtenSettings } from './written-settings.ts'
 
 /** Everything a broker can be configured by; absent parts may be left out. Of one key the first in this order wins. */
 export interface ConfigSources {
@@ -14,7 +12,7 @@ export interface ConfigSources {
   /** The texts of `--set KEY=VALUE`; of one key the last wins. */
   readonly set?: readonly string[] | undefined
   /** The file of `-c`, its bytes taken as ISO-8859-1; of one key the last line wins. */
-  readonly file?: { readonly path: string; readonly text: string } | undefined
+  readonly file?: ConfigFile | undefined
   /** Of the environment only NAMESRV_ADDR counts, as in RocketMQ. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
   /** First address of this machine that others can reach: advertised when listening on all addresses. */
@@ -29,23 +27,14 @@ export interface ResolvedBrokerConfig {
 }
 
 const ROWS: ReadonlyMap<string, ConfigRow> = new Map(BROKER_CONFIG_TABLE.map((row) => [row.name, row]))
+const KEYS: KeyClasses = { rows: ROWS, harmless: HARMLESS_KEYS, refused: REFUSED_KEYS }
 
 /**
  * Brings all sources together: checks every key, parses the values that count, fills in defaults, checks how they fit together.
  * @throws ConfigError CONFIG_BAD_FILE, CONFIG_UNKNOWN_KEY, CONFIG_BAD_VALUE, CONFIG_REFUSED or CONFIG_CONFLICT
  */
 export function resolveBrokerConfig(sources: ConfigSources): ResolvedBrokerConfig {
-  const written = new Map<string, Setting>()
-  for (const setting of settingsOf(sources)) {
-    requireKnown(setting)
-    written.set(setting.key, setting)
-  }
-  const notes: ConfigNote[] = []
-  const harmless = [...written.keys()].filter((key) => !ROWS.has(key))
-  for (const key of harmless) refuseWhatWeCannot(written.get(key))
-  if (harmless.length > 0)
-    notes.push({ level: 'debug', message: 'keys known to RocketMQ that change nothing here', fields: { keys: harmless } })
-
+  const { written, notes } = writtenSettings(settingsOf(sources), KEYS)
   const values: Record<string, ConfigValue> = {}
   const origins: Record<string, ConfigOrigin> = {}
   const known = { externalAddress: sources.externalAddress ?? '127.0.0.1' } as KnownSoFar // grows row by row
@@ -86,45 +75,9 @@ function* settingsOf(sources: ConfigSources): Iterable<Setting> {
   if (namesrv !== undefined && namesrv.trim() !== '') {
     yield { key: 'namesrvAddr', text: namesrv, origin: 'environment', where: 'environment variable NAMESRV_ADDR' }
   }
-  if (sources.file !== undefined) {
-    const { path, text } = sources.file
-    for (const { key, value, line } of parseJavaProperties(text, path)) {
-      yield { key, text: value, origin: `${path}:${line}`, where: `${path}:${line}` }
-    }
-  }
-  for (const text of sources.set ?? []) {
-    const equals = text.indexOf('=')
-    if (equals <= 0)
-      throw badValue('--set', text, 'command line', 'is not KEY=VALUE', 'write for instance --set slaveTimeout=2000')
-    yield { key: text.slice(0, equals).trim(), text: text.slice(equals + 1), origin: '--set', where: `--set ${text}` }
-  }
+  yield* fileSettings(sources.file)
+  yield* setSettings(sources.set)
   yield* sources.commandLine ?? []
-}
-
-function requireKnown({ key, text, where }: Setting): void {
-  if (ROWS.has(key) || HARMLESS_KEYS.has(key) || REFUSED_KEYS.has(key)) return
-  const nearest = nearestKey(key, [...ROWS.keys(), ...REFUSED_KEYS.keys(), ...HARMLESS_KEYS])
-  const remedy = nearest === null ? 'take it out; --print-config lists the keys there are' : `did you mean ${nearest}?`
-  throw new ConfigError('CONFIG_UNKNOWN_KEY', `${key}: no such key, value ${JSON.stringify(text)} (${where}); ${remedy}`, {
-    key,
-    where,
-    nearest,
-  })
-}
-
-function refuseWhatWeCannot(setting: Setting | undefined): void {
-  const refusal = setting === undefined ? null : refusalOf(setting)
-  if (setting === undefined || refusal === null) return
-  const { key, text, where } = setting
-  throw new ConfigError(
-    'CONFIG_REFUSED',
-    `${key}: ${JSON.stringify(text.trim())} is refused (${where}): ${refusal.reason}; ${refusal.remedy}`,
-    {
-      key,
-      value: text.trim(),
-      where,
-    },
-  )
 }
 
 function defaultOf(row: ConfigRow, known: KnownSoFar): ConfigValue {

@@ -35,14 +35,28 @@ export function commandLineSettings(flags: BrokerFlags): Setting[] {
   ]
 }
 
+/**
+ * The keys that `ha-broker namesrv --listen` sets.
+ * @throws ConfigError CONFIG_BAD_VALUE where it is not HOST:PORT
+ */
+export function namesrvSettings(listen: string | undefined): Setting[] {
+  return hostAndPort('bindAddress', 'listenPort', '--listen', listen, 9876)
+}
+
 function one(key: string, flag: string, text: string | undefined): Setting[] {
   return text === undefined ? [] : [{ key, text, origin: 'command line', where: flag }]
 }
 
-function hostAndPort(hostKey: string, portKey: string, flag: string, text: string | undefined): Setting[] {
+function hostAndPort(hostKey: string, portKey: string, flag: string, text: string | undefined, port = 10_911): Setting[] {
   if (text === undefined) return []
   const address = parseHostPort(text)
   if (address === null)
-    throw badValue(hostKey, text, flag, 'is not HOST:PORT', `write for instance ${flag} 0.0.0.0:10911; port 0 takes any free one`)
+    throw badValue(
+      hostKey,
+      text,
+      flag,
+      'is not HOST:PORT',
+      `write for instance ${flag} 0.0.0.0:${port}; port 0 takes any free one`,
+    )
   return [...one(hostKey, flag, address.host), ...one(portKey, flag, String(address.port))]
 }

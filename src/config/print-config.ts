@@ -1,39 +1,62 @@
 import { type ResolvedBrokerConfig, resolveBrokerConfig } from './broker-config.ts'
 import { BROKER_CONFIG_TABLE } from './config-table.ts'
-import type { ConfigRow } from './config-types.ts'
+import type { ConfigOrigin, ConfigRow, ConfigValue } from './config-types.ts'
 import { formatJavaProperty } from './java-properties.ts'
+import { type ResolvedNamesrvConfig, resolveNamesrvConfig } from './namesrv-config.ts'
+import { NAMESRV_CONFIG_TABLE } from './namesrv-config-table.ts'
 import { formatValue } from './parse-value.ts'
 
 const LINE_WIDTH = 100
-const ROWS: readonly ConfigRow[] = BROKER_CONFIG_TABLE
+
+type Values = Readonly<Record<string, ConfigValue>>
+type Origins = Readonly<Record<string, ConfigOrigin>>
 
 /**
  * The effective values with their origins, first what somebody wrote, then the defaults. The text is a valid `-c` file:
  * read back it gives the same broker.
  */
 export function printConfig({ config, origins }: ResolvedBrokerConfig): string {
-  const line = (key: keyof typeof config): string => `${formatJavaProperty(key, formatValue(config[key]))}\n`
-  const written = BROKER_CONFIG_TABLE.filter(({ name }) => origins[name] !== 'default')
-  const defaults = BROKER_CONFIG_TABLE.filter(({ name }) => origins[name] === 'default')
-  return [
-    ...written.map(({ name }) => `# ${origins[name]}\n${line(name)}`),
-    '# default\n',
-    ...defaults.map(({ name }) => line(name)),
-  ].join('')
+  return printRows(BROKER_CONFIG_TABLE, config, origins)
+}
+
+/** `printConfig` of a name server. */
+export function printNamesrvConfig({ config, origins }: ResolvedNamesrvConfig): string {
+  return printRows(NAMESRV_CONFIG_TABLE, config, origins)
 }
 
 /** The text of config/broker.conf: every key with what it does, its bounds and its default, all commented out. */
 export function renderBrokerConf(): string {
-  const { config } = resolveBrokerConfig({})
-  const parts = ROWS.map((row) => {
-    const value = formatValue(config[row.name as keyof typeof config])
+  return renderRows(
+    BROKER_CONFIG_TABLE,
+    resolveBrokerConfig({}).config,
+    'All keys of ha-broker, each with its default (of a master where the role matters). Start with: ha-broker -c broker.conf',
+    'Made from src/config/config-table.ts by scripts/print-broker-conf.ts: change it there.',
+  )
+}
+
+/** The text of config/namesrv.conf, as that of config/broker.conf. */
+export function renderNamesrvConf(): string {
+  return renderRows(
+    NAMESRV_CONFIG_TABLE,
+    resolveNamesrvConfig({}).config,
+    "All keys of ha-broker's name server, each with its default. Start with: ha-broker namesrv -c namesrv.conf",
+    'Made from src/config/namesrv-config-table.ts by scripts/print-namesrv-conf.ts: change it there.',
+  )
+}
+
+function printRows(rows: readonly ConfigRow[], config: Values, origins: Origins): string {
+  const line = ({ name }: ConfigRow): string => `${formatJavaProperty(name, formatValue(config[name] ?? null))}\n`
+  const written = rows.filter(({ name }) => origins[name] !== 'default')
+  const defaults = rows.filter(({ name }) => origins[name] === 'default')
+  return [...written.map((row) => `# ${origins[row.name]}\n${line(row)}`), '# default\n', ...defaults.map(line)].join('')
+}
+
+function renderRows(rows: readonly ConfigRow[], config: Values, head: string, origin: string): string {
+  const parts = rows.map((row) => {
+    const value = formatValue(config[row.name] ?? null)
     return `${wrapped(row.doc)}${wrapped(bounds(row))}#${formatJavaProperty(row.name, value)}\n`
   })
-  const head = wrapped(
-    'All keys of ha-broker, each with its default (of a master where the role matters). Start with: ha-broker -c broker.conf',
-  )
-  const origin = wrapped('Made from src/config/config-table.ts by scripts/print-broker-conf.ts: change it there.')
-  return [head + origin, ...parts].join('\n')
+  return [wrapped(head) + wrapped(origin), ...parts].join('\n')
 }
 
 function bounds(row: ConfigRow): string {

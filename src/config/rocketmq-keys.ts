@@ -1,4 +1,4 @@
-import type { Setting } from './config-types.ts'
+import type { RefusedKey } from './written-settings.ts'
 
 /**
  * Keys that brokers of RocketMQ 4.9 and 5.3 know (the setters of its configuration classes) and that change nothing here: they steer
@@ -6,7 +6,7 @@ import type { Setting } from './config-types.ts'
  */
 export const HARMLESS_KEYS: ReadonlySet<string> = new Set(
   `
-  accessMessageInMemoryHotRatio accessMessageInMemoryMaxRatio accountStatsEnable accountStatsPrintZeroValues
+  accessMessageInMemoryHotRatio accountStatsEnable accountStatsPrintZeroValues
   ackMessageThreadPoolNums ackThreadPoolQueueCapacity aclCacheExpiredSecond aclCacheMaxNum aclCacheRefreshSecond
   adminBrokerThreadPoolNums adminBrokerThreadPoolQueueCapacity allAckInSyncStateSet allowRecallWhenBrokerNotWriteable
   appendAckAsync appendCkAsync asyncLearner asyncSendEnable authConfigPath authenticationMetadataProvider
@@ -46,16 +46,16 @@ export const HARMLESS_KEYS: ReadonlySet<string> = new Set(
   flushConsumerOffsetInterval flushDelayOffsetInterval flushLeastPagesWhenWarmMapedFile forceRegister forceVerifyPropCRC
   forwardTimeout globalColdReadThreshold haMaxTimeSlaveNotCatchup haSlaveFallbehindMax heartbeatThreadPoolNums
   heartbeatThreadPoolQueueCapacity highSpeedMode inBrokerContainer initAuthenticationUser initPopOffsetByCheckMsgInMem
-  innerClientAuthenticationCredentials isolateLogEnable litePullMessageEnable litePullMessageThreadPoolNums
+  innerClientAuthenticationCredentials isolateLogEnable litePullMessageThreadPoolNums
   litePullThreadPoolQueueCapacity loadBalancePollNameServerInterval loadBalanceProcessorThreadPoolNums
   loadBalanceThreadPoolQueueCapacity lockInStrictMode logicalDiskSpaceCleanForciblyThreshold logicQueueForceSwapMapInterval
-  logicQueueSwapMapInterval logicQueueSwapMapReserveFileNum longPollingEnable mappedFileSizeConsumeQueueExt
+  logicQueueSwapMapInterval logicQueueSwapMapReserveFileNum mappedFileSizeConsumeQueueExt
   mappedFileSizeTimerLog mappedFileSwapEnable mapperFileSizeBatchConsumeQueue maxAsyncPutMessageRequests
-  maxBatchDeleteFilesNum maxChecksumRange maxConsumeQueueScan maxDelayTime maxErrorRateOfBloomFilter maxFilterMessageSize
+  maxBatchDeleteFilesNum maxChecksumRange maxConsumeQueueScan maxDelayTime maxErrorRateOfBloomFilter
   maxHashSlotNum maxHaTransferByteInSecond maxIndexNum maxLmqConsumeQueueNum maxMsgsNumBatch maxOffsetMapSize
   maxPopPollingSize maxReconnectIntervalTimeSeconds maxRecoveryCommitlogFiles maxSlaveResendLength maxStatsIdleTimeInMinutes
-  maxTopicLength maxTransferBytesOnMessageInDisk maxTransferBytesOnMessageInMemory maxTransferCountOnMessageInDisk
-  maxTransferCountOnMessageInMemory memTableFlushIntervalMs messageDelayLevel messageIndexEnable messageIndexSafe
+  maxTopicLength
+  memTableFlushIntervalMs messageDelayLevel messageIndexEnable messageIndexSafe
   messageStorePlugIn metricGrpcExporterIntervalInMills metricGrpcExporterTimeOutInMills metricLoggingExporterIntervalInMills
   metricsExporterType metricsGrpcExporterHeader metricsGrpcExporterTarget metricsInDelta metricsLabel
   metricsOtelCardinalityLimit metricsPromExporterHost metricsPromExporterPort migrateAuthFromV1Enabled msgTraceTopicName
@@ -76,7 +76,7 @@ export const HARMLESS_KEYS: ReadonlySet<string> = new Set(
   sendHeartbeatTimeoutMillis sendMessageThreadPoolNums sendThreadPoolQueueCapacity serverAsyncSemaphoreValue
   serverCallbackExecutorThreads serverChannelMaxIdleTimeSeconds serverLoadBalancerEnable serverNettyWorkerGroupEnable
   serverOnewaySemaphoreValue serverPooledByteBufAllocatorEnable serverSelectorThreads serverSocketBacklog
-  serverSocketRcvBufSize serverSocketSndBufSize serverWorkerThreads shortPollingTimeMills shutdownWaitTimeSeconds
+  serverSocketRcvBufSize serverSocketSndBufSize serverWorkerThreads shutdownWaitTimeSeconds
   skipPreOnline skipWhenCKRePutReachMaxTimes socksProxyConfig spinLockCollisionRetreatOptimalDegree splitRegistrationSize
   startAcceptSendRequestTimeStamp statefulAuthenticationCacheExpiredSecond statefulAuthenticationCacheMaxNum
   statefulAuthorizationCacheExpiredSecond statefulAuthorizationCacheMaxNum statRocksDBCQIntervalSec storePathBrokerIdentity
@@ -100,17 +100,10 @@ export const HARMLESS_KEYS: ReadonlySet<string> = new Set(
 
 const isTrue = (text: string): boolean => text.toLowerCase() === 'true'
 
-/** A key that would weaken what the user relies on if it were passed over. */
-interface RefusedKey {
-  /** Whether the text asks for more than this broker does. */
-  readonly asksTooMuch: (text: string) => boolean
-  readonly reason: string
-  readonly remedy: string
-}
-
 const OFF = 'set it to false, or take the line out'
 
-function unlessOff(reason: string): RefusedKey {
+/** The rule for a key that may stand as long as it is not true. */
+export function unlessOff(reason: string): RefusedKey {
   return { asksTooMuch: isTrue, reason, remedy: OFF }
 }
 
@@ -143,9 +136,3 @@ export const REFUSED_KEYS: ReadonlyMap<string, RefusedKey> = new Map([
     },
   ],
 ])
-
-/** The rule that `setting` breaks; null where it may stand. */
-export function refusalOf(setting: Setting): RefusedKey | null {
-  const refused = REFUSED_KEYS.get(setting.key)
-  return refused?.asksTooMuch(setting.text.trim()) === true ? refused : null
-}

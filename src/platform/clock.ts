@@ -29,3 +29,8 @@ export function localHour(wallMs: number): number {
 export function isoTime(wallMs: number): string {
   return new Date(wallMs).toISOString()
 }
+
+/** When the day after the one that `wallMs` lies in begins, in this machine's time zone; ms since 1970. */
+export function nextLocalMidnight(wallMs: number): number {
+  return new Date(wallMs).setHours(24, 0, 0, 0)
+}

@@ -203,6 +203,16 @@ export class CommitLog {
     return this.#tail.peek(offset, this.maxOffset)
   }
 
+  /** Every record from here on is in memory. */
+  get tailStartOffset(): number {
+    return this.#tail.startOffset
+  }
+
+  /** Copies written bytes that are in memory, at or behind `tailStartOffset`, without a gap. */
+  copyTail(target: Buffer, at: number, offset: number, size: number): void {
+    this.#tail.copy(target, at, offset, size)
+  }
+
   /** The start of the file behind the one that holds `offset`. */
   nextFileStart(offset: number): number {
     return offset - (offset % this.fileSize) + this.fileSize

@@ -1,17 +1,17 @@
 import { join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import { StoreError } from '../base/errors.ts'
-import type { FileSystem } from '../platform/file-system.ts'
-import { readOffset } from '../wire/int64.ts'
+import type { FileSystem, IoCallback } from '../platform/file-system.ts'
+import { putInt32, putInt64, readOffset } from '../wire/int64.ts'
 import { offsetFileName } from './mapped-file-queue.ts'
 import type { OpenFileCache } from './open-file-cache.ts'
 
 /** | physicOffset 8 | size 4 | tagsCode 8 | (ConsumeQueue.CQ_STORE_UNIT_SIZE) */
 export const UNIT_SIZE = 20
 /** SIZE of a unit that stands for a message this store never had (ConsumeQueue.preAllocate…). */
-const PRE_BLANK_SIZE = 0x7fffffff
+export const PRE_BLANK_SIZE = 0x7fffffff
 /** First four bytes of the largest offset that can be (2^53 − 1); anything above, or negative, is no offset. */
-const OFFSET_HIGH_MAX = 0x1f_ffff
+export const OFFSET_HIGH_MAX = 0x1f_ffff
 /** Most units read at once in the search for one that is no pre-blank. */
 const SEARCH_UNITS_MAX = 4096
 const PENDING_SIZE_MIN = 16 * UNIT_SIZE
@@ -31,6 +31,7 @@ export interface QueueUnit {
  */
 export class ConsumeQueue {
   readonly topic: string
+  readonly topicBytes: Buffer
   readonly queueId: number
   readonly directory: string
   readonly #fileSystem: FileSystem
@@ -63,14 +64,25 @@ export class ConsumeQueue {
     this.#openFiles = openFiles
     this.directory = directory
     this.topic = topic
+    this.topicBytes = Buffer.from(topic)
     this.queueId = queueId
     this.#fileSize = fileSize
     this.#fileStarts = []
   }
 
-  /** The queue offset the next message gets. */
+  /** The queue offset the next message gets: behind all units, those that wait to be written included. */
   get maxIndex(): number {
     return this.#maxIndex
+  }
+
+  /** Behind the last unit that is written. */
+  get writtenIndex(): number {
+    return this.#maxIndex - this.#pendingSize / UNIT_SIZE
+  }
+
+  /** The units from `writtenIndex` on, which wait to be written. A view, valid until units are put or written. */
+  get pendingUnits(): Buffer {
+    return this.#pending.subarray(0, this.#pendingSize)
   }
 
   /**
@@ -223,6 +235,46 @@ export class ConsumeQueue {
     flushNext()
   }
 
+  /** The index of the first unit in the file behind the one that holds `index`. */
+  nextFileIndex(index: number): number {
+    const unitsPerFile = this.#fileSize / UNIT_SIZE
+    return index - (index % unitsPerFile) + unitsPerFile
+  }
+
+  /** Whether the file that holds `index` is there. */
+  hasFile(index: number): boolean {
+    return this.#fileStarts.includes(this.#fileStartOf(index))
+  }
+
+  /**
+   * Reads written units from `index` on, in one file, which is there, until `target` is full or the file ends. For pieces that are likely in
+   * the system's memory, because it blocks the loop. Throws as the disk does.
+   * @returns bytes read
+   */
+  readUnitsSync(target: Buffer, index: number): number {
+    const fileStart = this.#fileStartOf(index)
+    if (!this.#fileStarts.includes(fileStart)) throw this.#deleted(fileStart)
+    return this.#openFiles.use(this.#path(fileStart)).readSync(target, index * UNIT_SIZE - fileStart)
+  }
+
+  /** `readUnitsSync` on the thread pool; `done` gets the bytes read, or the error of opening or reading. */
+  readUnits(target: Buffer, index: number, done: IoCallback): void {
+    const fileStart = this.#fileStartOf(index)
+    if (!this.#fileStarts.includes(fileStart)) return done(this.#deleted(fileStart), 0)
+    this.#openFiles.read(this.#path(fileStart), target, index * UNIT_SIZE - fileStart, done)
+  }
+
+  /** Whoever waited for his turn may find the file gone, and opening it would make it anew. */
+  #deleted(fileStart: number): NodeJS.ErrnoException {
+    const path = this.#path(fileStart)
+    return Object.assign(new Error(`ENOENT: ${path} was deleted`), { code: 'ENOENT', path })
+  }
+
+  #fileStartOf(index: number): number {
+    const position = index * UNIT_SIZE
+    return position - (position % this.#fileSize)
+  }
+
   /** The unit at `index`, or null where nothing valid stands (zeros behind the end). */
   readUnit(index: number): QueueUnit | null {
     const position = index * UNIT_SIZE
@@ -357,18 +409,4 @@ function unitAt(bytes: Buffer, at: number): QueueUnit | null {
   if (size <= 0 || bytes.readUInt32BE(at) > OFFSET_HIGH_MAX) return null
   const physicOffset = readOffset(bytes, at)
   return { physicOffset, size, isPreBlank: physicOffset === 0 && size === PRE_BLANK_SIZE }
-}
-
-/** Any safe integer as int64. Buffer's own writers check what is known here, and a catch-up puts a million units a second. */
-function putInt64(bytes: Buffer, at: number, value: number): void {
-  putInt32(bytes, at, Math.floor(value / 0x1_0000_0000))
-  putInt32(bytes, at + 4, value)
-}
-
-/** The low 32 bits of `value`. */
-function putInt32(bytes: Buffer, at: number, value: number): void {
-  bytes[at] = value >>> 24
-  bytes[at + 1] = value >>> 16
-  bytes[at + 2] = value >>> 8
-  bytes[at + 3] = value
 }

@@ -108,7 +108,7 @@ export class LogReader {
     if (this.#log.files.fileAt(start) === undefined) return this.#onError(this.#noFile(start))
     this.#reading = true
     const size = end - start
-    this.#slots.run((done) => {
+    this.#slots.run(this, (done) => {
       if (this.#closed) return done() // while it waited for its turn; the file may be closed too
       const file = this.#log.files.fileAt(start)
       if (file === undefined) {

@@ -3,23 +3,28 @@ import { StoreError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Service } from '../base/service.ts'
+import { explainSystemError, isSystemError, type SystemError } from '../base/system-error.ts'
 import type { Platform } from '../platform/platform.ts'
 import { type MessageDraft, messageRecordSize, PROPERTIES_SIZE_MAX } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
 import { CommitLog } from './commit-log.ts'
 import type { FoundRecord } from './commit-log-recovery.ts'
 import { ConsumeQueueStore, isQueueName } from './consume-queue-store.ts'
-import { Dispatcher } from './dispatcher.ts'
+import { type ArrivalListener, Dispatcher } from './dispatcher.ts'
 import { type FlushOptions, FlushService } from './flush-service.ts'
+import type { MessageQuery } from './message-query.ts'
+import { MessageReader, type OnMessages, type ReadLimits, STOCK_READ_LIMITS } from './message-reader.ts'
 import { PendingPut } from './pending-put.ts'
 import { notStored, type PutResult } from './put-result.ts'
 import { QueueOffsetTable } from './queue-offset-table.ts'
+import { ReadSlots } from './read-slots.ts'
 import type { ReplicationGate } from './replication-gate.ts'
 import { type LogMinFollower, Retention, type RetentionOptions, type RetentionStatus } from './retention.ts'
 import type { SlavePositions } from './slave-positions.ts'
 import { StoreCheckpoint } from './store-checkpoint.ts'
 import { type AcquireProcessLock, type LockOwner, lockStore } from './store-lock.ts'
 import { recoverStore } from './store-recovery.ts'
+import { StoreStatistics } from './store-statistics.ts'
 import { WriteProbe } from './write-probe.ts'
 
 export interface MessageStoreOptions {
@@ -46,6 +51,8 @@ export interface MessageStoreOptions {
   readonly isSlave: boolean
   readonly flush: FlushOptions
   readonly retention: RetentionOptions
+  /** Stock's limits where nothing is said. */
+  readonly read?: ReadLimits
 }
 
 /** What replication, processors and status see of the log. */
@@ -72,6 +79,11 @@ const openGate: ReplicationGate = {
 export class MessageStore implements Service {
   readonly log: CommitLog
   readonly queues: ConsumeQueueStore
+  /** What was put and what was read; the one who reads says so with `onGet`. */
+  readonly statistics: StoreStatistics
+  /** Whoever reads the store's files in the background takes turns here. */
+  readonly readSlots = new ReadSlots()
+  readonly #reader: MessageReader
   readonly #platform: Platform
   readonly #logger: Logger
   readonly #options: MessageStoreOptions
@@ -115,6 +127,7 @@ export class MessageStore implements Service {
     this.#queueDirectory = options.consumeQueueDirectory ?? join(options.directory, 'consumequeue')
     this.#checkpointPath = options.checkpointPath ?? join(options.directory, 'checkpoint')
     this.#abortPath = options.abortPath ?? join(options.directory, 'abort')
+    this.statistics = new StoreStatistics(clock)
     this.log = new CommitLog(
       fileSystem,
       clock,
@@ -140,6 +153,7 @@ export class MessageStore implements Service {
       },
     )
     this.#offsets = new QueueOffsetTable(this.queues)
+    this.#reader = new MessageReader(this.log, this.queues, this.readSlots, options.read ?? STOCK_READ_LIMITS)
     this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory, this.#queueDirectory])
     const { log, queues } = this
     const safeOffset = (): number => Math.min(log.flushedOffset, this.#flushService?.queuesFlushedOffset ?? 0)
@@ -163,6 +177,11 @@ export class MessageStore implements Service {
   /** `follower` is told whenever old files of the log were deleted, and where it begins now: what it keeps about older records can go. */
   followLogMin(follower: LogMinFollower): void {
     this.#retention.follow(follower)
+  }
+
+  /** Tells `listener` of every message from now on, as soon as `getMessages` gives it out; before `start`. */
+  useArrivals(listener: ArrivalListener): void {
+    this.#dispatcher.arrivals = listener
   }
 
   /** A slave refuses puts. */
@@ -239,8 +258,7 @@ export class MessageStore implements Service {
         fileSystem.makeDirectorySync(folder)
       this.#releaseLock = await lockStore(fileSystem, directory, this.#owner, this.#acquireLock)
     } catch (error) {
-      if (error instanceof StoreError) throw error
-      throw notWritable(directory, error)
+      throw isSystemError(error) ? notUsable(directory, error) : error
     }
     try {
       const wasClean = fileSystem.statSync(this.#abortPath) === null
@@ -262,25 +280,26 @@ export class MessageStore implements Service {
         },
       )
       this.#flushService.start()
+      this.statistics.start()
       this.#state = 'running'
     } catch (error) {
       this.#closeFiles()
-      if (error instanceof StoreError || !isPermissionError(error)) throw error
-      throw notWritable(directory, error)
+      throw isSystemError(error) ? notUsable(directory, error) : error
     }
   }
 
   /**
-   * Stores a message. `done` is called exactly once, maybe before this returns: when the log's file has it and, if the sender `waits`, disk
+   * Stores a message. `answer` is called exactly once, maybe before this returns: when the log's file has it and, if the sender `waits`, disk
    * and slaves answered; or at once when it is refused. The draft's buffers are free again when this returns.
    * @throws RangeError for a draft with a number that does not fit its field; nothing is stored then
    */
-  put(draft: MessageDraft, waits: boolean, done: (result: PutResult) => void): void {
+  put(draft: MessageDraft, waits: boolean, answer: (result: PutResult) => void): void {
+    const recordSize = messageRecordSize(draft)
+    const done = this.statistics.counted(recordSize, answer)
     if (this.#options.isSlave || this.#state !== 'running' || this.putRefusalReason !== null)
       return done(notStored('SERVICE_NOT_AVAILABLE'))
     if (draft.properties.length > PROPERTIES_SIZE_MAX) return done(notStored('PROPERTIES_SIZE_EXCEEDED'))
-    if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(messageRecordSize(draft)))
-      return done(notStored('MESSAGE_ILLEGAL'))
+    if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(recordSize)) return done(notStored('MESSAGE_ILLEGAL'))
     if (!isQueueName(draft.topic, draft.topicBytes.length, draft.queueId)) return done(notStored('MESSAGE_ILLEGAL'))
     const refusal = waits ? this.#gate.admit() : null
     if (refusal !== null) return done(notStored(refusal))
@@ -292,6 +311,15 @@ export class MessageStore implements Service {
     this.#unwritten.push(
       new PendingPut({ topic: draft.topic, queueId: draft.queueId, queueOffset, takesQueuePlace }, record, waits, done),
     )
+  }
+
+  /**
+   * Reads messages of one queue, on both roles, up to what is dispatched: written, and under SYNC_FLUSH on disk (D04). `done` is called exactly
+   * once, maybe before this returns, with STORE_READ_FAILED where the store does not run; see MessageReader.getMessage.
+   */
+  getMessages(query: MessageQuery, done: OnMessages): void {
+    if (this.#state === 'running' || this.#state === 'stopping') return this.#reader.getMessage(query, done)
+    done(new StoreError('STORE_READ_FAILED', 'the store does not run'), null)
   }
 
   /**
@@ -432,6 +460,7 @@ export class MessageStore implements Service {
   }
 
   #closeFiles(): void {
+    this.statistics.stop()
     this.#probe.stop()
     this.log.closeSync()
     this.queues.closeSync()
@@ -441,17 +470,13 @@ export class MessageStore implements Service {
   }
 }
 
-function isPermissionError(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code
-  return code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR'
-}
-
-function notWritable(directory: string, cause: unknown): StoreError {
-  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown'
+function notUsable(directory: string, cause: SystemError): StoreError {
+  const { problem, remedy } = explainSystemError(cause)
+  const path = cause.path === undefined || cause.path === directory ? '' : ` ${cause.path}:`
   return new StoreError(
     'STORE_NOT_WRITABLE',
-    `the store folder ${directory} cannot be written (${code}): give this user the right to, or choose another folder with --store`,
-    { directory, errno: code },
+    `the store folder ${directory} cannot be used:${path} ${problem}; ${remedy}, or choose another folder with --store`,
+    { directory, errno: cause.code },
     cause,
   )
 }

@@ -1,4 +1,4 @@
-import type { FileHandle, FileSystem } from '../platform/file-system.ts'
+import type { FileHandle, FileSystem, IoCallback } from '../platform/file-system.ts'
 
 /**
  * Keeps at most `openMax` of very many files open, the least recently used goes first (DESIGN §8: 512 queue files). Files are opened for
@@ -12,6 +12,7 @@ export class OpenFileCache {
   readonly #pinned = new Map<string, number>()
   /** Out of the cache, but pinned when they were closed. */
   readonly #closing = new Set<FileHandle>()
+  #closed = false
 
   constructor(fileSystem: FileSystem, openMax: number) {
     this.#fileSystem = fileSystem
@@ -30,6 +31,7 @@ export class OpenFileCache {
       this.#handles.set(path, known)
       return known
     }
+    if (this.#closed) throw new Error('the files are closed') // a read that waited for its turn must not open one again
     this.#makeRoom()
     const handle = this.#fileSystem.openSync(path, 'create')
     this.#handles.set(path, handle)
@@ -38,23 +40,15 @@ export class OpenFileCache {
 
   /** Forces a file to the disk; it stays open meanwhile. `done` also gets what opening it said. */
   fdatasync(path: string, done: (error: NodeJS.ErrnoException | null) => void): void {
-    let handle: FileHandle
-    try {
-      handle = this.use(path)
-    } catch (error) {
-      return done(error as NodeJS.ErrnoException)
-    }
-    this.#pinned.set(path, (this.#pinned.get(path) ?? 0) + 1)
-    handle.fdatasync((error) => {
-      const pins = (this.#pinned.get(path) ?? 1) - 1
-      if (pins === 0) this.#pinned.delete(path)
-      else this.#pinned.set(path, pins)
-      if (pins === 0 && this.#closing.delete(handle)) handle.closeSync()
-      done(error)
-    })
+    this.#withPin(path, done, (handle, ended) => handle.fdatasync((error) => ended(error, 0)))
   }
 
-  /** A file that is being forced to the disk is closed as soon as that has ended. */
+  /** Reads without holding the loop; the file stays open meanwhile. `done` also gets what opening it said. */
+  read(path: string, target: Uint8Array, at: number, done: IoCallback): void {
+    this.#withPin(path, done, (handle, ended) => handle.read(target, at, ended))
+  }
+
+  /** A file that is being read or forced to the disk is closed as soon as that has ended. */
   close(path: string): void {
     const handle = this.#handles.get(path)
     if (handle === undefined) return
@@ -63,9 +57,28 @@ export class OpenFileCache {
     else handle.closeSync()
   }
 
+  /** For good. */
   closeAll(): void {
+    this.#closed = true
     for (const handle of this.#handles.values()) handle.closeSync()
     this.#handles.clear()
+  }
+
+  #withPin(path: string, done: IoCallback, work: (handle: FileHandle, ended: IoCallback) => void): void {
+    let handle: FileHandle
+    try {
+      handle = this.use(path)
+    } catch (error) {
+      return done(error as NodeJS.ErrnoException, 0)
+    }
+    this.#pinned.set(path, (this.#pinned.get(path) ?? 0) + 1)
+    work(handle, (error, bytes) => {
+      const pins = (this.#pinned.get(path) ?? 1) - 1
+      if (pins === 0) this.#pinned.delete(path)
+      else this.#pinned.set(path, pins)
+      if (pins === 0 && this.#closing.delete(handle)) handle.closeSync()
+      done(error, bytes)
+    })
   }
 
   #makeRoom(): void {

@@ -57,8 +57,18 @@ export class BrokerProcess {
   }
 
   /** Starts a broker and resolves when it is ready. */
-  static async start(args: readonly string[]): Promise<BrokerProcess> {
-    const broker = new BrokerProcess(['--listen', '127.0.0.1:0', ...args])
+  static start(args: readonly string[]): Promise<BrokerProcess> {
+    return BrokerProcess.#launch(['--listen', '127.0.0.1:0', ...args])
+  }
+
+  /** Starts a name server, which keeps its KV table in `folder`, and resolves when it is ready. */
+  static namesrv(folder: string, ...args: string[]): Promise<BrokerProcess> {
+    const set = ['--set', `kvConfigPath=${folder}/kvConfig.json`]
+    return BrokerProcess.#launch(['namesrv', '--listen', '127.0.0.1:0', ...set, ...args])
+  }
+
+  static async #launch(args: readonly string[]): Promise<BrokerProcess> {
+    const broker = new BrokerProcess(args)
     onTestFinished(async () => {
       await broker.kill('SIGKILL')
     })

@@ -270,7 +270,7 @@ function draftOf(body: Buffer, topic = 'TopicTest'): MessageDraft {
 
 /** A join that finds its master at a fixed place and has nothing against it; parts of it may be replaced. */
 export function joinTo(address: Address, parts: Partial<MasterJoin> = {}): MasterJoin {
-  return { locate: async () => address, check: async () => {}, ...parts }
+  return { locate: async () => address, check: async () => true, masterEndOffset: null, ...parts }
 }
 
 export interface Frame {

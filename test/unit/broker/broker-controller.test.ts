@@ -38,7 +38,7 @@ function makeBroker(options: Options = {}): BrokerController {
   const platform = { ...nodePlatform(), network: options.network ?? nodeNetwork }
   const broker = new BrokerController(platform, options.logger ?? silentLogger, config, {
     acquireLock: acquireProcessLock,
-    process: { pid: process.pid, bootTimestamp: 1_700_000_000_000, rssBytes: () => 1 },
+    process: { pid: process.pid, bootTimestamp: 1_700_000_000_000, totalMemoryBytes: 4 * 1024 ** 3, rssBytes: () => 1 },
     onFatal: options.onFatal ?? (() => {}),
   })
   onTestFinished(() => broker.stop())
@@ -206,10 +206,10 @@ describe('starting a broker', () => {
     })
     const broker = new BrokerController({ ...platform, network, fileSystem }, logger, config, {
       acquireLock: acquireProcessLock,
-      process: { pid: 1, bootTimestamp: 1, rssBytes: () => 1 },
+      process: { pid: 1, bootTimestamp: 1, totalMemoryBytes: 4 * 1024 ** 3, rssBytes: () => 1 },
       onFatal: () => {},
     })
-    await expect(broker.start()).rejects.toThrow('no fast port')
+    await expect(broker.start()).rejects.toMatchObject({ cause: { message: 'no fast port' } })
     expect(lines.filter(({ level }) => level === 'error')).not.toEqual([])
   })
 })
@@ -319,21 +319,40 @@ describe('what a running broker tells', () => {
         'timerOffsetBehind',
         'timerCongestNum',
       ],
-      ...[
-        'commitLogMinOffset',
-        'commitLogMaxOffset',
-        'dispatchBehindBytes',
-        'remainHowManyDataToFlush',
-        'bootTimestamp',
-        'pid',
-        'rssBytes',
-      ],
+      ...['commitLogMinOffset', 'commitLogMaxOffset', 'dispatchBehindBytes', 'bootTimestamp', 'pid', 'rssBytes'],
     ]
     for (const key of ints) expect(`${key}=${table[key]}`).toMatch(/=\d+$/)
     for (const key of ['commitLogDiskRatio', 'timerEnqueueTps', 'timerDequeueTps'])
       expect(`${key}=${table[key]}`).toMatch(/=\d+(\.\d+)?$/)
     expect(table.runtime).toMatch(/^\[ \d+ days, \d+ hours, \d+ minutes, \d+ seconds \]$/)
     expect(Number(table.commitLogMaxOffset)).toBeGreaterThan(200)
+    expect(table.remainHowManyDataToFlush).toMatch(/^\d+(\.\d)? (B|KiB)$/)
+  })
+
+  test('28 counts what was sent, and has every other key that tools of stock read', async () => {
+    const broker = makeBroker()
+    await broker.start()
+    const client = clientAt(broker.addresses.listen)
+    for (let i = 0; i < 3; i++) await client.invoke(sendRequest({ body: 'x'.repeat(100) }), 1000)
+    const { body } = await client.invoke(createRequest(RequestCode.GET_BROKER_RUNTIME_INFO), 1000)
+    const { table } = JSON.parse(body.toString()) as { table: Record<string, string> }
+    expect(table).toMatchObject({
+      putMessageTimesTotal: '3',
+      putMessageSizeTotal: table.commitLogMaxOffset,
+      putMessageFailedTimes: '0',
+      msgPutTotalTodayNow: '3',
+    })
+    const keys =
+      'brokerActive ackThreadPoolQueueSize bootTimestamp runtime putMessageEntireTimeMax putMessageAverageSize dispatchMaxBuffer getMessageEntireTimeMax getFoundTps getMissTps getTotalTps putLatency99 putLatency999 msgPutTotalYesterdayMorning msgPutTotalTodayMorning msgGetTotalYesterdayMorning msgGetTotalTodayMorning msgGetTotalTodayNow dispatchBehindBytes startAcceptSendRequestTimeStamp commitLogMinOffset commitLogMaxOffset remainTransientStoreBufferNumbs remainHowManyDataToFlush sendThreadPoolQueueCapacity pullThreadPoolQueueCapacity ackThreadPoolQueueCapacity queryThreadPoolQueueCapacity litePullThreadPoolQueueSize litePullThreadPoolQueueCapacity EndTransactionQueueSize EndTransactionThreadPoolQueueCapacity'
+    expect(keys.split(' ').filter((key) => !table[key])).toEqual([])
+  })
+
+  test('a slave is not active for stock: the services of a master do not run there', async () => {
+    const broker = makeBroker({ settings: { brokerRole: 'SLAVE', haMasterAddress: '127.0.0.1:1' } })
+    await broker.start()
+    const client = clientAt(broker.addresses.listen)
+    const { body } = await client.invoke(createRequest(RequestCode.GET_BROKER_RUNTIME_INFO), 1000)
+    expect(JSON.parse(body.toString())).toMatchObject({ table: { brokerActive: 'false' } })
   })
 
   test('28 tells how full the disk really is, and since when there are messages', async () => {

@@ -65,7 +65,7 @@ export async function until(reached: () => boolean | Promise<boolean>): Promise<
   while (!(await reached())) await new Promise((resolve) => setTimeout(resolve, 2))
 }
 
-export const PEER: Peer = { remote: { host: '10.1.2.3', port: 4711 }, id: 1, onClose: () => {} }
+export const PEER: Peer = { remote: { host: '10.1.2.3', port: 4711 }, id: 1, onClose: () => {}, close: () => {} }
 
 /** Runs a processor whose answer comes during the call; more than one answer is a mistake. */
 export function answerOf(processor: Processor, request: RemotingCommand, peer: Peer = PEER): RemotingCommand {

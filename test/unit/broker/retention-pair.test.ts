@@ -29,13 +29,14 @@ async function startSlave(world: World, master: () => TestBroker, fileSystem?: M
   const self: { slave?: TestBroker } = {}
   const check: MasterJoin['check'] = async () => {
     const { slave } = self
-    if (slave === undefined) return
+    if (slave === undefined) return false
     await slave.store.settle()
     const { log } = master().store
     await compareWithMaster(slave.store.log, slave.store.lastRecord, {
       record: async (offset) => log.readRecord(offset),
       logRange: async () => ({ minOffset: log.minOffset, maxOffset: log.maxOffset }),
     })
+    return true
   }
   const parts = { host: '10.0.0.2', join: joinTo(MASTER, { check }), store: STORE }
   const slave = await world.start({ ...parts, ...(fileSystem === undefined ? {} : { fileSystem }) })

@@ -196,12 +196,18 @@ describe('stock files', () => {
     const { config, notes } = resolve({ namesrv: '127.0.0.1:9876' }, { file: shipped(name, id, role) })
     expect(config).toMatchObject({ brokerName: name, brokerId: id, brokerRole: role, flushDiskType: 'ASYNC_FLUSH' })
     expect(config).toMatchObject({ deleteWhen: [4], fileReservedTime: 48 })
-    expect(notes).toEqual([])
+    expect(notes).toEqual([
+      {
+        level: 'warn',
+        message: expect.stringMatching(/^namesrvAddr .* not register/),
+        fields: { namesrvAddr: ['127.0.0.1:9876'] },
+      },
+    ])
   })
 
   test('every key of the reference table is known', () => {
     const keys =
-      'rocketmqHome autoCreateSubscriptionGroup longPollingEnable shortPollingTimeMills flushConsumerOffsetInterval registerNameServerPeriod forceRegister compressedRegister registerBrokerTimeoutMills enablePropertyFilter transactionTimeOut transferMsgByHeap messageDelayLevel timerMaxDelaySec haSlaveFallbehindMax totalReplicas offsetCheckInSlave configBlackList sendMessageThreadPoolNums enableAutoInSyncReplicas maxHaTransferByteInSecond dLegerGroup redeleteHangedFileInterval destroyMapedFileIntervalForcibly'
+      'rocketmqHome autoCreateSubscriptionGroup flushConsumerOffsetInterval registerNameServerPeriod forceRegister compressedRegister registerBrokerTimeoutMills enablePropertyFilter transactionTimeOut transferMsgByHeap messageDelayLevel timerMaxDelaySec haSlaveFallbehindMax totalReplicas offsetCheckInSlave configBlackList sendMessageThreadPoolNums enableAutoInSyncReplicas maxHaTransferByteInSecond dLegerGroup redeleteHangedFileInterval destroyMapedFileIntervalForcibly'
     const { notes } = resolveBrokerConfig({ set: keys.split(' ').map((key) => `${key}=7`) })
     expect(notes).toEqual([{ level: 'debug', message: expect.any(String), fields: { keys: keys.split(' ') } }])
   })
@@ -400,6 +406,12 @@ describe('settings that do not fit together', () => {
       ['listenPort=9002', 'haListenPort=9000'],
       ['fast port', 'listenPort=9002 (--set listenPort=9002)'],
     ],
+    [
+      'more copies to store a send than it waits for',
+      { role: 'SYNC_MASTER' },
+      ['minInSyncReplicas=3'],
+      ['minInSyncReplicas=3 (--set minInSyncReplicas=3)', 'inSyncReplicas=2 (default)', 'lower minInSyncReplicas'],
+    ],
     ['no room for the fast port', {}, ['listenPort=2'], ['listenPort=2', '3 or more']],
     ['no room for the HA port', {}, ['listenPort=65535'], ['65535', 'set haListenPort']],
     [
@@ -410,6 +422,11 @@ describe('settings that do not fit together', () => {
     ],
   ])('%s', (_, flags, set, texts) => {
     refused(() => resolve(flags, { set }), 'CONFIG_CONFLICT', ...texts)
+  })
+
+  test('only a SYNC_MASTER looks at the number of copies', () => {
+    expect(resolve({}, { set: ['minInSyncReplicas=3'] }).config.minInSyncReplicas).toBe(3)
+    expect(resolve({ role: 'SYNC_MASTER' }, { set: ['minInSyncReplicas=2'] }).config.minInSyncReplicas).toBe(2)
   })
 
   test('a slave may know its master by HA address or name server only', () => {

@@ -6,7 +6,7 @@ import { requiredInt } from '../../../src/wire/headers/fields.ts'
 import { createRequest, createResponse, type RemotingCommand } from '../../../src/wire/remoting-command.ts'
 import { recordingLog } from './harness.ts'
 
-const peer = { remote: { host: '127.0.0.1', port: 1 }, id: 1, onClose: () => {} }
+const peer = { remote: { host: '127.0.0.1', port: 1 }, id: 1, onClose: () => {}, close: () => {} }
 
 function dispatch(table: ProcessorTable, request: RemotingCommand): RemotingCommand[] {
   const answers: RemotingCommand[] = []
