@@ -272,6 +272,14 @@ function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) 
       queueIntervalMs: config.flushIntervalConsumeQueue,
       syncTimeoutMs: config.syncFlushTimeout,
     },
+    read: {
+      inMemoryBytes: Math.floor((totalMemoryBytes * config.accessMessageInMemoryMaxRatio) / 100),
+      bytesInMemory: config.maxTransferBytesOnMessageInMemory,
+      countInMemory: config.maxTransferCountOnMessageInMemory,
+      bytesOnDisk: config.maxTransferBytesOnMessageInDisk,
+      countOnDisk: config.maxTransferCountOnMessageInDisk,
+      scanBytes: config.maxFilterMessageSize,
+    },
     retention: {
       reservedHours: config.fileReservedTime,
       deleteHours: config.deleteWhen,
@@ -283,14 +291,6 @@ function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) 
       filesPerRunMax: config.deleteFileBatchMax,
       logFilePauseMs: config.deleteCommitLogFilesInterval,
       queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
-    },
-    read: {
-      inMemoryBytes: Math.floor((totalMemoryBytes * config.accessMessageInMemoryMaxRatio) / 100),
-      bytesInMemory: config.maxTransferBytesOnMessageInMemory,
-      countInMemory: config.maxTransferCountOnMessageInMemory,
-      bytesOnDisk: config.maxTransferBytesOnMessageInDisk,
-      countOnDisk: config.maxTransferCountOnMessageInDisk,
-      scanBytes: config.maxFilterMessageSize,
     },
   }
 }

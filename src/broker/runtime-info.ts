@@ -23,8 +23,8 @@ export function runtimeInfo(
   const nowMs = platform.clock.wallMs()
   return {
     ...absentHere(),
-    ...statisticsInfo(store.statistics),
     ...ofDisks(store),
+    ...statisticsInfo(store.statistics),
     bootTimestamp: String(facts.bootTimestamp),
     brokerActive: String(config.brokerRole !== 'SLAVE'), // the services only a master runs (isSpecialServiceRunning)
     brokerClusterName: config.brokerClusterName,

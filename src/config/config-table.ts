@@ -17,10 +17,10 @@ export const BROKER_CONFIG_TABLE = [
   ...NETWORK_ROWS,
   ...STORE_ROWS,
   ...FLUSH_ROWS,
-  ...RETENTION_ROWS,
   ...HA_ROWS,
   ...TOPIC_ROWS,
   ...READING_ROWS,
+  ...RETENTION_ROWS,
 ] as const satisfies readonly ConfigRow[]
 
 type Rows = (typeof BROKER_CONFIG_TABLE)[number]

@@ -50,9 +50,9 @@ export interface MessageStoreOptions {
   /** A slave takes bytes from its master and refuses puts. */
   readonly isSlave: boolean
   readonly flush: FlushOptions
-  readonly retention: RetentionOptions
   /** Stock's limits where nothing is said. */
   readonly read?: ReadLimits
+  readonly retention: RetentionOptions
 }
 
 /** What replication, processors and status see of the log. */
@@ -124,10 +124,10 @@ export class MessageStore implements Service {
     this.#acquireLock = lock.acquire
     this.#owner = lock.owner
     const { fileSystem, clock } = platform
+    this.statistics = new StoreStatistics(clock)
     this.#queueDirectory = options.consumeQueueDirectory ?? join(options.directory, 'consumequeue')
     this.#checkpointPath = options.checkpointPath ?? join(options.directory, 'checkpoint')
     this.#abortPath = options.abortPath ?? join(options.directory, 'abort')
-    this.statistics = new StoreStatistics(clock)
     this.log = new CommitLog(
       fileSystem,
       clock,
@@ -169,6 +169,11 @@ export class MessageStore implements Service {
     this.#gate = gate
   }
 
+  /** Tells `listener` of every message from now on, as soon as `getMessages` gives it out; before `start`. */
+  useArrivals(listener: ArrivalListener): void {
+    this.#dispatcher.arrivals = listener
+  }
+
   /** Tells retention what slaves still need; before `start`. */
   useSlavePositions(slavePositions: SlavePositions): void {
     this.#slavePositions = slavePositions
@@ -177,11 +182,6 @@ export class MessageStore implements Service {
   /** `follower` is told whenever old files of the log were deleted, and where it begins now: what it keeps about older records can go. */
   followLogMin(follower: LogMinFollower): void {
     this.#retention.follow(follower)
-  }
-
-  /** Tells `listener` of every message from now on, as soon as `getMessages` gives it out; before `start`. */
-  useArrivals(listener: ArrivalListener): void {
-    this.#dispatcher.arrivals = listener
   }
 
   /** A slave refuses puts. */

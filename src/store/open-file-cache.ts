@@ -10,9 +10,9 @@ export class OpenFileCache {
   /** In order of use, the oldest first: a Map keeps the order in which keys came. */
   readonly #handles = new Map<string, FileHandle>()
   readonly #pinned = new Map<string, number>()
+  #closed = false
   /** Out of the cache, but pinned when they were closed. */
   readonly #closing = new Set<FileHandle>()
-  #closed = false
 
   constructor(fileSystem: FileSystem, openMax: number) {
     this.#fileSystem = fileSystem
@@ -48,7 +48,7 @@ export class OpenFileCache {
     this.#withPin(path, done, (handle, ended) => handle.read(target, at, ended))
   }
 
-  /** A file that is being read or forced to the disk is closed as soon as that has ended. */
+  /** A file that is being read, or forced to the disk, is closed as soon as that has ended. */
   close(path: string): void {
     const handle = this.#handles.get(path)
     if (handle === undefined) return

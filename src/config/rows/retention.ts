@@ -1,7 +1,7 @@
 import type { ConfigRow } from '../config-types.ts'
 import { INT32_MAX } from './common.ts'
 
-/** When old files go, and what a full disk means. */
+/** When old files go. */
 export const RETENTION_ROWS = [
   {
     name: 'fileReservedTime',

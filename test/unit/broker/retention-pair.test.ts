@@ -30,7 +30,6 @@ async function startSlave(world: World, master: () => TestBroker, fileSystem?: M
   const check: MasterJoin['check'] = async () => {
     const { slave } = self
     if (slave === undefined) return false
-    await slave.store.settle()
     const { log } = master().store
     await compareWithMaster(slave.store.log, slave.store.lastRecord, {
       record: async (offset) => log.readRecord(offset),

@@ -74,11 +74,17 @@ describe('where a query ends, broker §5.4', () => {
     const { store } = await filled(1)
     const queue = store.queues.findOrCreate('TopicTest', 1)
     queue.put(0, 0, 100, 0)
-    queue.put(150, 0, 100, 0) // a slave never heard of those between; one that begins at 150 has nothing below it (minIndex)
+    queue.put(150, 0, 100, 0) // those between them are pre-blank
     expect(askNow(store, { queueId: 1, offset: 10, tagsCodes: codes('none') })).toMatchObject({
       status: 'MESSAGE_WAS_REMOVING',
       nextBeginOffset: 151,
     })
+  })
+
+  test('places before the first a slave hears of: too small, the queue begins behind them', async () => {
+    const { store } = await filled(1)
+    store.queues.findOrCreate('TopicTest', 1).put(150, 0, 100, 0)
+    expect(askNow(store, { queueId: 1, offset: 10 })).toMatchObject({ status: 'OFFSET_TOO_SMALL', nextBeginOffset: 150 })
   })
 
   test('a queue file that is missing: the next one', async () => {

@@ -342,7 +342,7 @@ describe('readers of a deleted file', () => {
     await filled(store, 4)
     const slots = new ReadSlots()
     const ends: (() => void)[] = []
-    for (let i = 0; i < 2; i++) slots.run({}, (done) => ends.push(done))
+    for (let i = 0; i < 2; i++) slots.run(ends, (done) => ends.push(done))
     const errors: string[] = []
     const reader = new LogReader(
       store.store.log,
