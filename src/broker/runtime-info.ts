@@ -6,7 +6,7 @@ import type { ProcessFacts } from '../platform/process-facts.ts'
 import { type DiskState, usedRatio } from '../store/disk-watch.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import { VERSION } from '../wire/remoting-command.ts'
-import { byteCountText, statisticsInfo } from './statistics-info.ts'
+import { statisticsInfo } from './statistics-info.ts'
 
 /**
  * The answer to code 28 (AdminBrokerProcessor.prepareRuntimeInfo): what `mqadmin clusterList` parses, and behind it what our own `status`
@@ -46,7 +46,7 @@ export function runtimeInfo(
     minInSyncReplicas: String(config.minInSyncReplicas),
     pid: String(facts.pid),
     refusedReports: String(haService.refusedReports),
-    remainHowManyDataToFlush: byteCountText(maxOffset - flushedOffset),
+    remainHowManyDataToFlush: formatBytes(maxOffset - flushedOffset),
     rssBytes: String(facts.rssBytes()),
     runtime: runningFor(nowMs - facts.bootTimestamp),
     sendsWaitingForSlaves: String(haService.waitingSends),

@@ -253,13 +253,21 @@ export class ConsumeQueue {
    */
   readUnitsSync(target: Buffer, index: number): number {
     const fileStart = this.#fileStartOf(index)
+    if (!this.#fileStarts.includes(fileStart)) throw this.#deleted(fileStart)
     return this.#openFiles.use(this.#path(fileStart)).readSync(target, index * UNIT_SIZE - fileStart)
   }
 
   /** `readUnitsSync` on the thread pool; `done` gets the bytes read, or the error of opening or reading. */
   readUnits(target: Buffer, index: number, done: IoCallback): void {
     const fileStart = this.#fileStartOf(index)
+    if (!this.#fileStarts.includes(fileStart)) return done(this.#deleted(fileStart), 0)
     this.#openFiles.read(this.#path(fileStart), target, index * UNIT_SIZE - fileStart, done)
+  }
+
+  /** Whoever waited for his turn may find the file gone, and opening it would make it anew. */
+  #deleted(fileStart: number): NodeJS.ErrnoException {
+    const path = this.#path(fileStart)
+    return Object.assign(new Error(`ENOENT: ${path} was deleted`), { code: 'ENOENT', path })
   }
 
   #fileStartOf(index: number): number {

@@ -88,7 +88,8 @@ export class LogChunks {
 
   #read(target: Buffer, start: number, done: (error: StoreError | null) => void): void {
     const file = this.#log.files.fileAt(start)
-    if (file === undefined) return done(unreadable(start, 'no file holds it'))
+    if (file === undefined)
+      return done(unreadable(start, start < this.#log.minOffset ? 'its file was deleted' : 'no file holds it'))
     file.read(target, start - file.fileFromOffset, (error, bytes) => {
       if (error === null && bytes === target.length) return done(null)
       done(unreadable(start, error?.message ?? `${bytes} bytes came instead of ${target.length}`, error ?? undefined))

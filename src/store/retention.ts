@@ -7,6 +7,7 @@ import { WaitNotifyObject } from '../base/wait-notify-object.ts'
 import { type Clock, isoTime, localHour, type Timer } from '../platform/clock.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { CommitLog } from './commit-log.ts'
+import type { ConsumeQueue } from './consume-queue.ts'
 import type { ConsumeQueueStore } from './consume-queue-store.ts'
 import { type DiskState, DiskWatch } from './disk-watch.ts'
 import { decideOnOldest, type RetentionDecision, type RetentionRules } from './retention-rules.ts'
@@ -69,10 +70,13 @@ export class Retention implements Service {
   readonly #options: RetentionOptions
   readonly #disks: DiskWatch
   readonly #followers: LogMinFollower[] = []
-  readonly #rest: WaitNotifyObject
+  readonly #deletionRest: WaitNotifyObject
+  readonly #followingRest: WaitNotifyObject
   #ticker: Timer | null = null
   #firstRunMs = 0
-  #running: Promise<void> | null = null
+  /** Log and queues each go at their own pace: thousands of queue files must not keep a full disk waiting. */
+  #deleting: Promise<void> | null = null
+  #following: Promise<void> | null = null
   #stopping = false
   #askToStop: () => void = () => {}
   readonly #stopAsked = new Promise<void>((resolve) => {
@@ -95,7 +99,8 @@ export class Retention implements Service {
     this.#lowestSlave = parts.lowestSlave
     this.#options = options
     this.#disks = new DiskWatch(parts.fileSystem, parts.clock, parts.logger, [parts.log.files.directory, queueDirectory])
-    this.#rest = new WaitNotifyObject((ms, fn) => parts.clock.setTimer(ms, fn))
+    this.#deletionRest = new WaitNotifyObject((ms, fn) => parts.clock.setTimer(ms, fn))
+    this.#followingRest = new WaitNotifyObject((ms, fn) => parts.clock.setTimer(ms, fn))
   }
 
   /** Why no messages are taken while the disk is so full; null where it is not. Ends by itself. */
@@ -126,24 +131,33 @@ export class Retention implements Service {
     this.#stopping = true
     this.#askToStop()
     this.#ticker?.cancel()
-    this.#rest.wakeup()
-    await this.#running
+    this.#deletionRest.wakeup()
+    this.#followingRest.wakeup()
+    await Promise.all([this.#deleting, this.#following])
   }
 
   #tick(): void {
     this.#disks.measure().then(() => {
       this.#judgeDisks()
-      if (this.#stopping || this.#running !== null || this.#clock.monotonicMs() < this.#firstRunMs) return
-      this.#running = this.#run().finally(() => {
-        this.#running = null
+      if (this.#stopping || this.#clock.monotonicMs() < this.#firstRunMs) return
+      if (this.#deleting !== null) return this.#startFollowing()
+      this.#deleting = this.#attempt(() => this.#deleteLogFiles()).finally(() => {
+        this.#deleting = null
+        this.#startFollowing()
       })
     })
   }
 
-  async #run(): Promise<void> {
+  #startFollowing(): void {
+    if (this.#stopping || this.#following !== null) return
+    this.#following = this.#attempt(() => this.#followLogMin()).finally(() => {
+      this.#following = null
+    })
+  }
+
+  async #attempt(work: () => Promise<void>): Promise<void> {
     try {
-      await this.#deleteLogFiles()
-      await this.#followLogMin()
+      await work()
     } catch (error) {
       if (error instanceof AssertionError) throw error
       const fields = { err: error, logMin: this.#log.minOffset }
@@ -153,7 +167,7 @@ export class Retention implements Service {
 
   async #deleteLogFiles(): Promise<void> {
     for (let count = 0; count < this.#options.filesPerRunMax; count++) {
-      if (count > 0) await this.#rest.waitForRunning(this.#options.logFilePauseMs)
+      if (count > 0) await this.#deletionRest.waitForRunning(this.#options.logFilePauseMs)
       if (this.#stopping) return
       const decision = this.#decide()
       this.#noteKept(decision)
@@ -207,25 +221,45 @@ export class Retention implements Service {
   async #followLogMin(): Promise<void> {
     const { minOffset } = this.#log
     if (minOffset === this.#followedMinOffset) return
-    await this.#correctQueues(minOffset, true)
-    for (const follower of this.#followers) if (!this.#stopping) await follower(minOffset)
-    // What a stop cuts short the next start does again.
+    const errors: unknown[] = []
+    for (const work of [(min: number) => this.#correctQueues(min, true), ...this.#followers]) {
+      if (this.#stopping) return // the next start does it again
+      try {
+        await work(minOffset)
+      } catch (error) {
+        errors.push(error) // the others are told all the same
+      }
+    }
+    if (errors.length > 0) throw errors[0]
     this.#followedMinOffset = minOffset
   }
 
-  /** There may be thousands of queues, so the loop turns in between. */
+  /**
+   * There may be thousands of queues, so the loop turns in between. One that cannot be read keeps nothing from the others.
+   * Rejects with the first error, when all have had their turn
+   */
   async #correctQueues(logMinOffset: number, deletes: boolean): Promise<void> {
+    const errors: unknown[] = []
     let turnEndMs = this.#clock.monotonicMs() + TURN_MS
     for (const queue of this.#queues.queues()) {
-      queue.correctMin(logMinOffset)
-      while (deletes && !this.#stopping && queue.deleteFileBelowMin()) {
-        await this.#syncDirectory(queue.directory)
-        await this.#rest.waitForRunning(this.#options.queueFilePauseMs)
+      try {
+        queue.correctMin(logMinOffset)
+        if (deletes) await this.#deleteQueueFiles(queue)
+      } catch (error) {
+        errors.push(error)
       }
       if (this.#stopping) return
       if (this.#clock.monotonicMs() < turnEndMs) continue
       await new Promise<void>((resolve) => this.#clock.afterTick(resolve))
       turnEndMs = this.#clock.monotonicMs() + TURN_MS
+    }
+    if (errors.length > 0) throw errors[0]
+  }
+
+  async #deleteQueueFiles(queue: ConsumeQueue): Promise<void> {
+    while (!this.#stopping && queue.deleteFileBelowMin()) {
+      await this.#syncDirectory(queue.directory)
+      await this.#followingRest.waitForRunning(this.#options.queueFilePauseMs)
     }
   }
 

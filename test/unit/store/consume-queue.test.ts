@@ -439,6 +439,18 @@ describe('the minimum', () => {
     expect(queue.minIndex).toBe(100)
   })
 
+  test('a read that comes too late finds the file gone and does not make it anew', async () => {
+    const { queue, names } = setUp()
+    fill(queue, 0, COUNT)
+    queue.correctMin(UNITS_PER_FILE * 100)
+    expect(queue.deleteFileBelowMin()).toBe(true)
+    expect(() => queue.readUnitsSync(Buffer.alloc(UNIT_SIZE), 5)).toThrow('was deleted')
+    const error = await new Promise((resolve) => queue.readUnits(Buffer.alloc(UNIT_SIZE), 5, resolve))
+    expect(error).toMatchObject({ code: 'ENOENT' })
+    expect(queue.readUnit(5)).toBeNull()
+    expect(names()).toEqual(['00000000000000004000', '00000000000000008000'])
+  })
+
   test('takes the files below it along, but never the last one', () => {
     const { queue, names } = setUp()
     fill(queue, 0, COUNT)

@@ -10,6 +10,7 @@ import {
   LOG_FILE_SIZE,
   MemoryDisk,
   type OpenOptions,
+  QUEUE_FILE_SIZE,
   queuePath,
   RealDisk,
   TestStore,
@@ -458,6 +459,31 @@ describe('queues', () => {
     expect(fileSystem.listSync('/store/consumequeue/TopicTest/0')).toEqual(['00000000000000008000'])
     expect(queue.deleteFileBelowMin()).toBe(false)
   })
+})
+
+test('one queue that cannot be read, and many files of queues to delete, hold up neither the others nor the log', async () => {
+  const store = await open(10, { retention: { queueFilePauseMs: 600_000 } })
+  for (const topic of ['A', 'B']) {
+    for (let i = 0; i < 450; i++) store.store.put(draft({ topic, body: 's' }), false, () => {})
+    await store.dispatched()
+  }
+  await filled(store, 2)
+  const told: number[] = []
+  store.store.followLogMin((minOffset) => void told.push(minOffset))
+  store.disk.fileSystem.failNext('read', 'EIO', { pathEndsWith: queuePath(store.disk, 'A', 0, QUEUE_FILE_SIZE), times: 1 })
+  sleepTo(store, 4, 4)
+  await nextRun(store)
+  const min = (topic: string) => store.store.queues.find(topic, 0)?.minIndex
+  expect([min('A'), min('B')]).toEqual([0, 450])
+  await filled(store, 2)
+  fillDisk(store, 0.99)
+  await nextRun(store)
+  expect(logFiles(store)).toHaveLength(1) // while the next file of B has to wait ten minutes
+  expect(store.disk.fileSystem.listSync('/store/consumequeue/B/0')).toHaveLength(2)
+  await pass(store.clock, 3_600_000, 10_000)
+  expect([min('A'), min('B')]).toEqual([450, 450])
+  expect(store.disk.fileSystem.listSync('/store/consumequeue/A/0')).toHaveLength(1)
+  expect(told.at(-1)).toBe(store.store.range.minOffset)
 })
 
 describe('who follows the log', () => {
