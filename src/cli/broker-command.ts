@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { networkInterfaces } from 'node:os'
 import { ConfigError } from '../base/errors.ts'
 import { explainSystemError, isSystemError } from '../base/system-error.ts'
 import { type ConfigSources, resolveBrokerConfig } from '../config/broker-config.ts'
 import { type BrokerFlags, commandLineSettings } from '../config/command-line-settings.ts'
 import { printConfig } from '../config/print-config.ts'
+import { firstExternalAddress } from '../platform/external-address.ts'
 import type { LogLevel } from '../platform/pino-logger.ts'
 import type { CliIo } from './cli-io.ts'
 import { ExitCode } from './exit-code.ts'
@@ -74,10 +74,4 @@ function readConfigFile(path: string): { path: string; text: string } {
       error,
     )
   }
-}
-
-function firstExternalAddress(): string | undefined {
-  return Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address
 }
