@@ -32,7 +32,7 @@ export function renderBrokerConf(): string {
   const head = wrapped(
     'All keys of ha-broker, each with its default (of a master where the role matters). Start with: ha-broker -c broker.conf',
   )
-  const origin = wrapped('Made from src/config/config-table.ts by scripts/print-broker-conf.ts: change it there.')
+  const origin = wrapped('Made from src/config/rows/ by scripts/print-broker-conf.ts: change it there.')
   return [head + origin, ...parts].join('\n')
 }
 
