@@ -19,6 +19,7 @@ import type { AcquireProcessLock } from '../store/store-lock.ts'
 import { RequestCode } from '../wire/request-code.ts'
 import { encodeHost } from '../wire/socket-host.ts'
 import { UniqueKeyMaker } from '../wire/unique-key.ts'
+import type { BrokerAddresses } from './broker-addresses.ts'
 import { brokerConfigProcessor } from './processors/broker-config-processor.ts'
 import { brokerRuntimeProcessor } from './processors/broker-runtime-processor.ts'
 import { haStatusProcessor } from './processors/ha-status-processor.ts'
@@ -44,13 +45,6 @@ export interface BrokerHooks {
   readonly process: ProcessFacts
   /** The broker cannot go on as configured; whoever started it stops it. */
   onFatal(error: MqError): void
-}
-
-/** Where a running broker listens. */
-export interface BrokerAddresses {
-  readonly listen: Address
-  readonly haListen: Address
-  readonly fastListen: Address
 }
 
 /** One broker: joins store, replication and remoting, and starts and stops them in order (BrokerController). */

@@ -51,6 +51,9 @@ const BODY_SIZE_MAX = 16 * 1024 * 1024 - 64 * 1024
 /** Requests a broker takes from one connection before it answers SYSTEM_BUSY (DESIGN §8). */
 const IN_FLIGHT_MAX = 4096
 
+/** Prints the script for a shell, and then answers that script: loaded only then, so it is no command like the others. */
+const COMPLETE = 'complete'
+
 const EXAMPLES = `
 Examples:
   ha-broker quickstart                                 a pair, real sends, the master killed, the slave checked
@@ -61,6 +64,7 @@ Examples:
   ha-broker tail TopicTest --from first                what the topic holds, and what comes
   ha-broker status                                     how far the slave is
   ha-broker verify ./data/broker-a-0 ./data/broker-a-1 whether both logs are sound and equal
+  source <(ha-broker complete bash)                    commands and options by Tab; also zsh, fish, powershell
 
 ha-broker COMMAND --help says more about one command.`
 
@@ -218,6 +222,11 @@ export async function runCommandLine(args: readonly string[], io: CliIo, runners
     return ExitCode.USAGE
   }
   try {
+    if (args[0] === COMPLETE) {
+      const { default: addCompletion } = await import('@bomb.sh/tab/commander')
+      addCompletion(program)
+      code = ExitCode.DONE
+    }
     await program.parseAsync(args, { from: 'user' })
     return code
   } catch (error) {
@@ -240,7 +249,7 @@ function problemText(error: unknown): string {
  */
 function unknownCommand([first]: readonly string[], program: Command): string | null {
   const names = program.commands.map((known) => known.name())
-  if (first === undefined || first.startsWith('-') || [...names, 'help'].includes(first)) return null
+  if (first === undefined || first.startsWith('-') || [...names, 'help', COMPLETE].includes(first)) return null
   const nearest = nearestKey(first, names)
   const hint = nearest === null ? '' : ` (Did you mean ${nearest}?)`
   return `ha-broker: unknown command '${first}'${hint}; the commands are ${names.join(', ')}; see ha-broker --help`

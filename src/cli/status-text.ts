@@ -93,26 +93,23 @@ function slaveTable(slaves: readonly SlaveStatus[]): string {
   return formatTable([head, ...slaves.map(slaveRow)])
 }
 
-/** A gap of what is under way at the moment is none that a person should see. */
+/** What is under way at the moment is no gap that a person should see: so old at most, */
 const UNDER_WAY_MS = 2000
+/** and no more than this, or than what the link moves in a second. */
+const UNDER_WAY_BYTES = 1024 * 1024
 /** A slave that is behind reports each time it has written, many times a second. */
 const STANDS_STILL_MS = 3000
 
-function slaveState({
-  slaveAckOffset,
-  diff,
-  lagMs,
-  inSync,
-  catchUpFrom,
-  gainBytesPerSecond,
-  standingStillMs,
-}: SlaveStatus): string {
+function slaveState(slave: SlaveStatus): string {
+  const { slaveAckOffset, diff, lagMs, inSync, catchUpFrom, gainBytesPerSecond, standingStillMs, transferredByteInSecond } = slave
   if (slaveAckOffset < 0) return 'SILENT'
   if (diff <= 0) return 'in sync'
   if (standingStillMs !== null && standingStillMs >= STANDS_STILL_MS) {
     return `not responding for ${formatDuration(standingStillMs)}`
   }
-  if (inSync && (lagMs === null || lagMs < UNDER_WAY_MS)) return 'in sync'
+  const isUnderWay = lagMs === null || (lagMs < UNDER_WAY_MS && diff <= Math.max(UNDER_WAY_BYTES, transferredByteInSecond))
+  if (inSync && isUnderWay) return 'in sync'
+  if (gainBytesPerSecond === 0) return 'catching up' // since a moment ago: how fast is not known yet
   if (gainBytesPerSecond !== null && gainBytesPerSecond > 0) {
     return `catching up, ${wayText(slaveAckOffset, diff, catchUpFrom, gainBytesPerSecond)}`
   }

@@ -66,6 +66,33 @@ describe('the command line', () => {
     expect(await run(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' })
   })
 
+  test.each([
+    [
+      ['complete', '--', ''],
+      ['broker', 'status', 'send', 'dump', 'verify', 'quickstart'],
+    ],
+    [['complete', '--', 'broker', '--r'], ['--role']],
+    [['complete', '--', 'send', '--in'], ['--in-flight']],
+  ])('%j answers the shell with what may stand there', async (args, words) => {
+    const { code, stdout, stderr } = await run(args)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const offered = stdout.split('\n').map((line) => line.split('\t')[0])
+    expect(offered).toEqual(expect.arrayContaining(words))
+  })
+
+  test.each(['bash', 'zsh', 'fish'])('complete %s prints the script for that shell', async (shell) => {
+    const { code, stdout } = await run(['complete', shell])
+    expect(code).toBe(0)
+    expect(stdout).toContain('ha-broker')
+    expect(stdout).toContain('complete --')
+  })
+
+  test('complete for a shell that is not known is refused in one line', async () => {
+    const { code, stdout, stderr } = await run(['complete', 'tcsh'])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^ha-broker: [^\n]*tcsh[^\n]*\n$/)
+  })
+
   test.each([[['--version']], [['--rol', 'SLAVE']], [['--role', 'MASTER']]])(
     '%j is answered without loading what only a running command needs',
     async (args) => {
@@ -75,7 +102,14 @@ describe('the command line', () => {
         .map((name) => readFileSync(join(folder, name), 'utf8'))
         .join()
       expect(loaded).toContain('/node_modules/commander/')
-      for (const part of ['/node_modules/pino', '/node_modules/cli-progress/', '/src/broker/', '/src/store/', '/src/remoting/'])
+      for (const part of [
+        '/node_modules/pino',
+        '/node_modules/cli-progress/',
+        '/node_modules/@bomb.sh/',
+        '/src/broker/',
+        '/src/store/',
+        '/src/remoting/',
+      ])
         expect(loaded).not.toContain(part)
     },
   )

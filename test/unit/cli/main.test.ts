@@ -163,4 +163,20 @@ describe('the exit code', () => {
     expect(code).toBe(2)
     expect(io.remarks).toEqual(['ha-broker: k: "v" is wrong; write another'])
   })
+
+  test('an error of the system is told in words, with the file and a way out', async () => {
+    const { code, io } = await run(['dump', 'x'], () => {
+      throw Object.assign(new Error("EACCES: permission denied, open '/x/commitlog'"), { code: 'EACCES', path: '/x/commitlog' })
+    })
+    expect(code).toBe(1)
+    expect(io.remarks).toEqual([
+      'ha-broker: /x/commitlog: this user has no right to do that (EACCES); give this user the right to',
+    ])
+  })
+
+  test('the members of --json are told in the help', async () => {
+    const { io } = await run(['status', '--help'])
+    for (const member of ['runtime', 'masterLink', 'standingStillMs', 'masterEndOffset', 'behindMs', 'catchUpFrom'])
+      expect(io.output).toContain(member)
+  })
 })

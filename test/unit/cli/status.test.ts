@@ -163,6 +163,23 @@ describe('H09: one screen for a person', () => {
       'catching up, 50 % of 2.0 KiB, 2.0 s left',
     ],
     [
+      'C14: a slave that has just come back, far behind, though not for long yet',
+      { diff: 40_000_000, lagMs: 1500, inSync: true, standingStillMs: 5, gainBytesPerSecond: 0, transferredByteInSecond: 0 },
+      'catching up',
+    ],
+    [
+      'a fast link with much under way',
+      {
+        diff: 40_000_000,
+        lagMs: 400,
+        inSync: true,
+        standingStillMs: 5,
+        gainBytesPerSecond: 0,
+        transferredByteInSecond: 90_000_000,
+      },
+      'in sync',
+    ],
+    [
       'a slave that is slower than the sends',
       { diff: 5000, lagMs: 5000, inSync: true, standingStillMs: 5, gainBytesPerSecond: -100 },
       'BEHIND',

@@ -505,7 +505,9 @@ describe('retention', () => {
     const kept = logContent(disk).records.at(-1)?.physicOffset ?? 0
     for (let at = 0; at < kept - (kept % 65_536); at += 65_536) disk.fileSystem.unlinkSync(logPath(disk, at))
     const again = await TestStore.open(disk)
-    const removed = filesBefore - indexContent(disk).length // the start has brought everything in line with the log
+    again.clock.advance(70_000) // the first run after a start brings everything in line with the log
+    await until(() => indexContent(disk).length < filesBefore, 'the first run of retention')
+    const removed = filesBefore - indexContent(disk).length
     const { minOffset } = again.store.range
     expect(removed).toBeGreaterThan(5)
     expect(indexContent(disk).every(({ endPhyOffset }) => endPhyOffset >= minOffset)).toBe(true)
