@@ -14,7 +14,7 @@ import type { SoundRecord } from './sound-record.ts'
 /** Bytes of entries that are gathered at most; one record may go beyond it by what its own keys take. */
 const PENDING_SIZE_MAX = 32_768 * ENTRY_SIZE
 /** Matches told at most, whatever is asked for (MessageStoreConfig.maxMsgsNumBatch). */
-export const INDEX_MATCHES_MAX = 64
+const INDEX_MATCHES_MAX = 64
 /** Entries one query follows at most: a key that a million messages have would cost seconds else. */
 const ENTRIES_PER_QUERY_MAX = 1_000_000
 /** A query holds the loop no longer than this at once. */

@@ -4,7 +4,7 @@ export function javaStringHash(text: string): number {
 }
 
 /** The same for `text` behind another one whose hash is `prefixHash`. */
-export function javaStringHashBehind(prefixHash: number, text: string): number {
+function javaStringHashBehind(prefixHash: number, text: string): number {
   let hash = prefixHash
   for (let i = 0; i < text.length; i++) hash = (Math.imul(31, hash) + text.charCodeAt(i)) | 0
   return hash
