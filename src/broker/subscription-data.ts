@@ -14,7 +14,7 @@ export interface SubscriptionData {
   readonly subVersion: bigint
 }
 
-export const TAG_EXPRESSION = 'TAG'
+const TAG_EXPRESSION = 'TAG'
 export const ALL_TAGS = '*'
 
 const NO_TAGS: ReadonlySet<string> = new Set()
