@@ -52,3 +52,16 @@ test('a file that cannot be read, or is shorter than its units, is an error, now
   expect(await fetched()).toBeNull()
   expect(await fetched()).toBeNull()
 })
+
+test('a file that was deleted since the query began is an error, and is not made anew', async () => {
+  const { store, queue } = await queueOf('a')
+  const windows = new UnitWindows(new ReadSlots())
+  const path = queuePath(store.disk, 'TopicTest', 0)
+  store.store.queues.closeSync()
+  store.disk.fileSystem.unlinkSync(path)
+  Object.defineProperty(queue, 'hasFile', { value: () => false })
+  expect(() => windows.at(queue, 0)).toThrow(/its file is gone/)
+  const error = await new Promise((resolve) => windows.fetch(queue, 0, {}, resolve))
+  expect(error).toMatchObject({ code: 'STORE_READ_FAILED', message: expect.stringContaining('its file is gone') })
+  expect(store.disk.fileSystem.statSync(path)).toBeNull()
+})
