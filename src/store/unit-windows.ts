@@ -57,6 +57,7 @@ export class UnitWindows {
     const window = this.#windowOf(queue, index)
     if (index < window.endIndex) return window
     if (writtenIndex - index > RECENT_UNITS) return null
+    if (!queue.hasFile(index)) throw fileGone(queue, index)
     const room = this.#roomIn(window)
     let bytes: number
     try {
@@ -76,6 +77,10 @@ export class UnitWindows {
       if (index < window.endIndex) {
         ended() // somebody else fetched them meanwhile
         return done(null)
+      }
+      if (!queue.hasFile(index)) {
+        ended()
+        return done(fileGone(queue, index))
       }
       const room = this.#roomIn(window)
       const from = window.endIndex
@@ -129,6 +134,11 @@ export class UnitWindows {
 
 function keyOf({ topic, queueId }: ConsumeQueue, fromIndex: number): string {
   return `${queueId}/${fromIndex}/${topic}`
+}
+
+/** Deleted since the query began; reading would make it anew. */
+function fileGone(queue: ConsumeQueue, index: number): StoreError {
+  return readFailed(queue, index, 'its file is gone')
 }
 
 function readFailed({ topic, queueId }: ConsumeQueue, index: number, reason: string, cause?: unknown): StoreError {

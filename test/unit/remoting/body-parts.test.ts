@@ -121,6 +121,15 @@ describe('a body in parts', () => {
     expect(parts.released).toBe(2)
   })
 
+  test('is given back where the connection is cut before the turn ends in which it was answered', () => {
+    const parts = new TestParts(Buffer.from('x'))
+    const { clock, ours, theirs } = stalledConnection(parts)
+    ours.write([...encodeRemotingCommand(createRequest(PARTS)), Buffer.alloc(4, 0xff)]) // a length no frame has
+    clock.runTicks()
+    expect(theirs.closed).toBe(true)
+    expect(parts.released).toBe(1)
+  })
+
   test('that is too large for a frame becomes an answer that says so', async () => {
     const parts = new TestParts(...Array.from({ length: 17 }, () => Buffer.alloc(1024 * 1024)))
     const { port } = await serverOf(parts)

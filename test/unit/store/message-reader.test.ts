@@ -192,6 +192,17 @@ describe('how much is answered, broker §5.5', () => {
     expect(askNow(store.store, { ...wanted, offset: 800 })).toMatchObject({ status: 'FOUND', count: 1, nextBeginOffset: 1001 })
     expect(askNow(store.store, { ...wanted, countMax: 1100 })).toMatchObject({ status: 'FOUND', count: 1 })
   })
+
+  test('8,000 places are the most that any number asked for makes one query look at', async () => {
+    const store = await TestStore.inMemory({
+      store: { consumeQueueFileSize: 400_000, commitLogFileSize: 4 * 1024 * 1024, tailSize: 8 * 1024 * 1024 },
+    })
+    for (let i = 0; i < 9000; i++) void store.put({ tags: 'A' }, false)
+    await store.put()
+    await store.dispatched()
+    const answer = askNow(store.store, { tagsCodes: codes('B'), countMax: 2 ** 31 - 1 })
+    expect(answer).toMatchObject({ status: 'NO_MATCHED_MESSAGE', nextBeginOffset: 8000 })
+  })
 })
 
 describe('from the tail', () => {
