@@ -66,7 +66,7 @@ describe('the command line', () => {
     expect(await run(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' })
   })
 
-  test.each([[['--version']], [['--rol', 'SLAVE']], [['--role', 'MASTER']]])(
+  test.each([[['--version']], [['--rol', 'SLAVE']], [['--role', 'MASTER']], [['namesrv', '--listen', 'x']], [['namesrv', '-p']]])(
     '%j is answered without loading what only a running command needs',
     async (args) => {
       const folder = temporaryFolder()
@@ -75,7 +75,14 @@ describe('the command line', () => {
         .map((name) => readFileSync(join(folder, name), 'utf8'))
         .join()
       expect(loaded).toContain('/node_modules/commander/')
-      for (const part of ['/node_modules/pino', '/node_modules/cli-progress/', '/src/broker/', '/src/store/', '/src/remoting/'])
+      for (const part of [
+        '/node_modules/pino',
+        '/node_modules/cli-progress/',
+        '/src/broker/',
+        '/src/namesrv/',
+        '/src/store/',
+        '/src/remoting/',
+      ])
         expect(loaded).not.toContain(part)
     },
   )
