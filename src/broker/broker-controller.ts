@@ -22,8 +22,11 @@ import { UniqueKeyMaker } from '../wire/unique-key.ts'
 import { brokerConfigProcessor } from './processors/broker-config-processor.ts'
 import { brokerRuntimeProcessor } from './processors/broker-runtime-processor.ts'
 import { haStatusProcessor } from './processors/ha-status-processor.ts'
+import { PullMessageProcessor } from './processors/pull-message-processor.ts'
 import { SendMessageProcessor } from './processors/send-message-processor.ts'
 import { viewMessageProcessor } from './processors/view-message-processor.ts'
+import { everyClient, everyGroup, noOffsets } from './pull-defaults.ts'
+import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { runtimeInfo } from './runtime-info.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
@@ -60,6 +63,7 @@ export class BrokerController implements Service {
   readonly #haService: HAService
   readonly #join: SlaveJoin | null
   readonly #topics: TopicConfigManager
+  readonly #holdService: PullRequestHoldService
   readonly #processors: ProcessorTable
   readonly #lagLog: SlaveLagLog
   readonly #servers: RemotingServer[] = []
@@ -73,7 +77,7 @@ export class BrokerController implements Service {
     this.#config = config
     this.#hooks = hooks
     const isSlave = config.brokerRole === 'SLAVE'
-    this.#store = new MessageStore(platform, logger.child({ part: 'store' }), storeOptions(config), {
+    this.#store = new MessageStore(platform, logger.child({ part: 'store' }), storeOptions(config, hooks.process), {
       acquire: hooks.acquireLock,
       owner: { pid: hooks.process.pid, startedAt: isoTime(hooks.process.bootTimestamp) },
     })
@@ -82,7 +86,10 @@ export class BrokerController implements Service {
     const slave = this.#join === null ? null : { join: this.#join, onRefused: (error: MqError) => hooks.onFatal(error) }
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
     this.#store.useGate(this.#haService)
+    this.#store.useSlavePositions(this.#haService)
     this.#topics = new TopicConfigManager(platform.fileSystem, platform.clock, logger, config)
+    this.#holdService = new PullRequestHoldService(platform.clock)
+    this.#store.useArrivals(this.#holdService)
     this.#processors = new ProcessorTable(logger.child({ part: 'remoting' }), platform.clock)
     this.#lagLog = new SlaveLagLog(platform.clock, haLogger, this.#haService)
   }
@@ -95,7 +102,7 @@ export class BrokerController implements Service {
 
   /**
    * Resolves when clients and slaves are served. Rejects with what stands in the way; then everything that had started is stopped again.
-   * @throws StoreError, HaError HA_PORT_IN_USE, RemotingError REMOTING_PORT_IN_USE
+   * @throws StoreError, HaError HA_PORT_IN_USE, HA_CANNOT_LISTEN, RemotingError REMOTING_PORT_IN_USE, REMOTING_CANNOT_LISTEN
    */
   start(): Promise<void> {
     this.#starting = this.#start()
@@ -145,6 +152,7 @@ export class BrokerController implements Service {
 
   async #stop(): Promise<void> {
     this.#lagLog.stop()
+    this.#holdService.stop() // a server that ends waits for what is in flight
     await this.#haService.stopFollowing() // before the store refuses what the master sends
     await this.#store.quiesce()
     await Promise.all(this.#servers.map((server) => server.stop()))
@@ -174,7 +182,7 @@ export class BrokerController implements Service {
       await server.start()
     } catch (error) {
       if (!(error instanceof RemotingError)) throw error
-      const problem = `${what} ${formatHostPort(address)} is in use: stop who has it, or choose another with --listen`
+      const problem = `${what} ${error.message}, or choose another with --listen`
       throw new RemotingError(error.code, problem, error.details, error)
     }
     this.#servers.push(server)
@@ -198,6 +206,9 @@ export class BrokerController implements Service {
     const runtime = () => runtimeInfo(this.#platform, this.#hooks.process, this.#config, this.#store, this.#haService)
     this.#processors.register(RequestCode.SEND_MESSAGE, send.process)
     this.#processors.register(RequestCode.SEND_MESSAGE_V2, send.process)
+    const pull = this.#pullProcessor()
+    this.#processors.register(RequestCode.PULL_MESSAGE, pull.process)
+    this.#processors.register(RequestCode.LITE_PULL_MESSAGE, pull.process)
     this.#processors.register(
       RequestCode.GET_BROKER_CONFIG,
       brokerConfigProcessor(
@@ -215,6 +226,23 @@ export class BrokerController implements Service {
     )
   }
 
+  #pullProcessor(): PullMessageProcessor {
+    const { clock } = this.#platform
+    return new PullMessageProcessor(
+      {
+        store: this.#store,
+        topics: this.#topics,
+        groups: everyGroup,
+        clients: everyClient,
+        offsets: noOffsets,
+        holdService: this.#holdService,
+        log: new RateLimitedLog(this.#logger, () => clock.monotonicMs()),
+        isMasterLinkUp: () => this.#haService.clientInfo?.state === 'TRANSFER',
+      },
+      this.#config,
+    )
+  }
+
   /** The configuration as texts, with the ports that are really open. */
   #configTexts(listenPort: number): Record<string, string> {
     const config = { ...this.#config, listenPort, haListenPort: this.#haService.address.port }
@@ -222,10 +250,14 @@ export class BrokerController implements Service {
   }
 }
 
-function storeOptions(config: BrokerConfig) {
+function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) {
   return {
     directory: config.storePathRootDir,
     commitLogDirectory: config.storePathCommitLog,
+    consumeQueueDirectory: config.storePathConsumeQueue,
+    indexDirectory: config.storePathIndex,
+    checkpointPath: config.storeCheckpoint,
+    abortPath: config.abortFile,
     commitLogFileSize: config.mappedFileSizeCommitLog,
     consumeQueueFileSize: config.mappedFileSizeConsumeQueue,
     queueUnitDelayMs: QUEUE_UNIT_DELAY_MS,
@@ -239,6 +271,26 @@ function storeOptions(config: BrokerConfig) {
       logThoroughIntervalMs: config.flushCommitLogThoroughInterval,
       queueIntervalMs: config.flushIntervalConsumeQueue,
       syncTimeoutMs: config.syncFlushTimeout,
+    },
+    read: {
+      inMemoryBytes: Math.floor((totalMemoryBytes * config.accessMessageInMemoryMaxRatio) / 100),
+      bytesInMemory: config.maxTransferBytesOnMessageInMemory,
+      countInMemory: config.maxTransferCountOnMessageInMemory,
+      bytesOnDisk: config.maxTransferBytesOnMessageInDisk,
+      countOnDisk: config.maxTransferCountOnMessageInDisk,
+      scanBytes: config.maxFilterMessageSize,
+    },
+    retention: {
+      reservedHours: config.fileReservedTime,
+      deleteHours: config.deleteWhen,
+      diskMaxUsedRatio: config.diskMaxUsedSpaceRatio / 100,
+      cleanForciblyRatio: config.diskSpaceCleanForciblyRatio / 100,
+      warningLevelRatio: config.diskSpaceWarningLevelRatio / 100,
+      cleansForcibly: config.cleanFileForciblyEnable,
+      intervalMs: config.cleanResourceInterval,
+      filesPerRunMax: config.deleteFileBatchMax,
+      logFilePauseMs: config.deleteCommitLogFilesInterval,
+      queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
     },
   }
 }

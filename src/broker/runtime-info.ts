@@ -1,12 +1,12 @@
+import { formatBytes } from '../base/format-bytes.ts'
 import type { BrokerConfig } from '../config/config-table.ts'
 import type { HAService } from '../ha/ha-service.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ProcessFacts } from '../platform/process-facts.ts'
+import { type DiskState, usedRatio } from '../store/disk-watch.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import { VERSION } from '../wire/remoting-command.ts'
-
-/** A rate over 10, 60 and 600 seconds as stock prints it; the counters behind it come with the statistics of a later version. */
-const NO_RATES = '0.0 0.0 0.0'
+import { byteCountText, statisticsInfo } from './statistics-info.ts'
 
 /**
  * The answer to code 28 (AdminBrokerProcessor.prepareRuntimeInfo): what `mqadmin clusterList` parses, and behind it what our own `status`
@@ -22,9 +22,11 @@ export function runtimeInfo(
   const { minOffset, maxOffset, flushedOffset, dispatchedOffset } = store.range
   const nowMs = platform.clock.wallMs()
   return {
-    ...ofClusterList(nowMs),
+    ...absentHere(),
+    ...ofDisks(store),
+    ...statisticsInfo(store.statistics),
     bootTimestamp: String(facts.bootTimestamp),
-    brokerActive: 'true',
+    brokerActive: String(config.brokerRole !== 'SLAVE'), // the services only a master runs (isSpecialServiceRunning)
     brokerClusterName: config.brokerClusterName,
     brokerId: String(config.brokerId),
     brokerName: config.brokerName,
@@ -37,41 +39,67 @@ export function runtimeInfo(
     dispatchBehindBytes: String(maxOffset - dispatchedOffset),
     dispatchStalledReason: store.dispatchStalledReason ?? '',
     dispatchedOffset: String(dispatchedOffset),
+    // Hours of messages are counted from it, and a log without any holds none.
+    earliestMessageTimeStamp: String(store.earliestStoreTimestamp ?? nowMs),
     flushDiskType: config.flushDiskType,
     inSyncReplicas: String(config.inSyncReplicas),
     minInSyncReplicas: String(config.minInSyncReplicas),
     pid: String(facts.pid),
     refusedReports: String(haService.refusedReports),
-    remainHowManyDataToFlush: String(maxOffset - flushedOffset),
+    remainHowManyDataToFlush: byteCountText(maxOffset - flushedOffset),
     rssBytes: String(facts.rssBytes()),
     runtime: runningFor(nowMs - facts.bootTimestamp),
     sendsWaitingForSlaves: String(haService.waitingSends),
-    storeReadOnlyReason: store.readOnlyReason ?? '',
+    storeReadOnlyReason: store.putRefusalReason ?? '',
   }
 }
 
-/** Keys the tool wants beside those above (broker §13.2); there are no thread pools here, so nothing ever waits in one. */
-function ofClusterList(nowMs: number): Record<string, string> {
+/**
+ * What stock tells of parts that this broker does not have. Tools read all of it, so each key is there, with what is true here: no thread
+ * pools, so nothing waits in front of one and none has room for anything; no lock on the page cache; no timer wheel.
+ */
+function absentHere(): Record<string, string> {
+  const pools = ['ack', 'litePull', 'pull', 'query', 'send'].flatMap((pool) => [
+    [`${pool}ThreadPoolQueueCapacity`, '0'],
+    [`${pool}ThreadPoolQueueHeadWaitTimeMills`, '0'],
+    [`${pool}ThreadPoolQueueSize`, '0'],
+  ])
   return {
+    ...Object.fromEntries(pools),
     EndTransactionQueueSize: '0',
-    ackThreadPoolQueueHeadWaitTimeMills: '0',
-    ackThreadPoolQueueSize: '0',
-    commitLogDiskRatio: '0.0',
-    earliestMessageTimeStamp: String(nowMs),
-    getTransferedTps: NO_RATES,
-    getTransferredTps: NO_RATES,
+    EndTransactionThreadPoolQueueCapacity: '0',
+    dispatchMaxBuffer: '0', // dispatch reads the log itself, nothing queues up for it
     pageCacheLockTimeMills: '0',
-    pullThreadPoolQueueHeadWaitTimeMills: '0',
-    pullThreadPoolQueueSize: '0',
-    putTps: NO_RATES,
-    sendThreadPoolQueueHeadWaitTimeMills: '0',
-    sendThreadPoolQueueSize: '0',
+    remainTransientStoreBufferNumbs: '2147483647', // Integer.MAX_VALUE is stock's word for "there is no such pool"
+    startAcceptSendRequestTimeStamp: '0',
     timerCongestNum: '0',
-    timerDequeueTps: '0',
-    timerEnqueueTps: '0',
+    timerDequeueTps: '0.0',
+    timerEnqueueTps: '0.0',
     timerOffsetBehind: '0',
     timerReadBehind: '0',
   }
+}
+
+/** The room that log and queues have, in stock's names and forms, and what deletion of old files has to say. */
+function ofDisks(store: MessageStore): Record<string, string> {
+  const { commitLogDisk, consumeQueueDisk, keptForSlave, takenFromSlave } = store.retention
+  const ratio = ratioText(commitLogDisk)
+  const { usage } = commitLogDisk
+  return {
+    ...(usage === null
+      ? {}
+      : { commitLogDirCapacity: `Total : ${formatBytes(usage.total)}, Free : ${formatBytes(usage.free)}.` }),
+    commitLogDiskRatio: ratio,
+    [`commitLogDiskRatio_${commitLogDisk.path}`]: ratio,
+    consumeQueueDiskRatio: ratioText(consumeQueueDisk),
+    fileKeptForSlave: keptForSlave ?? '',
+    fileTakenFromSlave: takenFromSlave ?? '',
+  }
+}
+
+/** Never with an exponent, which the tool does not parse; −1 where the disk does not tell, as in stock. */
+function ratioText({ usage }: DiskState): string {
+  return usage === null ? '-1.0' : usedRatio(usage).toFixed(4)
 }
 
 /** `[ 1 days, 2 hours, 3 minutes, 4 seconds ]`, as stock prints it. */

@@ -29,6 +29,7 @@ export class SlaveJoin implements MasterJoin {
   /** This slave has followed this master before, so what does not fit now may fit again. */
   #hasFollowed = false
   #isClosed = false
+  #masterEndOffset: number | null = null
   readonly #warned = new Set<string>()
 
   constructor(platform: Platform, logger: Logger, store: MessageStore, options: SlaveJoinOptions) {
@@ -38,15 +39,16 @@ export class SlaveJoin implements MasterJoin {
     this.#client = options.masterAddress === null ? null : new MasterClient(platform, logger, options.masterAddress)
   }
 
+  get masterEndOffset(): number | null {
+    return this.#masterEndOffset
+  }
+
   async locate(): Promise<Address> {
     const { haMasterAddress } = this.#options
     const client = this.#client
     if (client === null) {
       if (haMasterAddress === null) throw new HaError('HA_MASTER_UNFIT', 'no master is known: say --master HOST:PORT')
-      this.#warnOnce(
-        'only the HA port of the master is known: its log is followed unchecked, and topics and offsets are not synchronized',
-        haMasterAddress,
-      )
+      this.#warnOnce('only the HA port of the master is known: topics and offsets are not synchronized', haMasterAddress)
       return haMasterAddress
     }
     this.#isTriedAsHaPort = false
@@ -62,18 +64,21 @@ export class SlaveJoin implements MasterJoin {
     }
   }
 
-  async check(localPort: number): Promise<void> {
+  async check(localPort: number): Promise<boolean> {
     const client = this.#client
-    if (client === null) return
+    if (client === null) return false
     if (this.#isTriedAsHaPort) {
       const advice =
         'it is followed as --ha-master; topics and offsets are not synchronized. The broker port is usually one lower'
-      return this.#warnOnce(`--master gives no broker's answer and is taken for a HA port: ${advice}`, client.address)
+      this.#warnOnce(`--master gives no broker's answer and is taken for a HA port: ${advice}`, client.address)
+      return false
     }
     this.#requireFit(await client.config({ haLocalPort: localPort, brokerId: this.#options.brokerId }))
-    await this.#store.settle()
     await compareWithMaster(this.#store.log, this.#store.lastRecord, client)
     this.#hasFollowed = true
+    const range = await client.logRange().catch(() => null) // for people only: a master that does not tell is followed all the same
+    this.#masterEndOffset = range?.maxOffset ?? null
+    return true
   }
 
   /** Ends what is asked at the moment. */

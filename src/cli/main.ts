@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { explainSystemError, isSystemError } from '../base/system-error.ts'
 import type { HostPort } from '../config/config-types.ts'
 import { parseHostPort } from '../config/host-port.ts'
 import { nearestKey } from '../config/nearest-key.ts'
@@ -12,6 +13,7 @@ import type { NamesrvOptions } from './namesrv-command.ts'
 import type { QuickstartOptions } from './quickstart-command.ts'
 import type { SendOptions } from './send-command.ts'
 import type { StatusOptions } from './status-command.ts'
+import type { TailOptions } from './tail-command.ts'
 import type { VerifyOptions } from './verify-command.ts'
 
 /** What each command does once its arguments are understood; resolves with the exit code. */
@@ -20,6 +22,7 @@ export interface Runners {
   namesrv(options: NamesrvOptions): Promise<number>
   status(options: StatusOptions): Promise<number>
   send(options: SendOptions): Promise<number>
+  tail(options: TailOptions): Promise<number>
   dump(options: DumpOptions): Promise<number>
   verify(options: VerifyOptions): Promise<number>
   quickstart(options: QuickstartOptions): Promise<number>
@@ -32,6 +35,7 @@ function lazyRunners(io: CliIo): Runners {
     namesrv: async (options) => (await import('./namesrv-command.ts')).runNamesrv(options, io),
     status: async (options) => (await import('./status-command.ts')).runStatus(options, io),
     send: async (options) => (await import('./send-command.ts')).runSend(options, io),
+    tail: async (options) => (await import('./tail-command.ts')).runTail(options, io),
     dump: async (options) => (await import('./dump-command.ts')).runDump(options, io),
     verify: async (options) => (await import('./verify-command.ts')).runVerify(options, io),
     quickstart: async (options) => (await import('./quickstart-command.ts')).runQuickstart(options, io),
@@ -54,6 +58,7 @@ Examples:
   ha-broker --role SLAVE --master 127.0.0.1:10911      its slave on 127.0.0.1:11911
   ha-broker namesrv                                    a name server on 127.0.0.1:9876
   ha-broker send TopicTest hello                       one message to that master
+  ha-broker tail TopicTest --from first                what the topic holds, and what comes
   ha-broker status                                     how far the slave is
   ha-broker verify ./data/broker-a-0 ./data/broker-a-1 whether both logs are sound and equal
 
@@ -66,6 +71,15 @@ Examples:
   ha-broker --role SYNC_MASTER --set slaveTimeout=2000
   ha-broker --role SLAVE --master 10.0.0.1:10911 --listen 0.0.0.0:10911 --store /var/lib/ha-broker
   ha-broker -c broker.conf -p`
+
+const STATUS_HELP = `
+A slave is "in sync", "catching up" (how much of the way, and how long it still takes), "BEHIND" and not gaining, or "not responding".
+
+--json prints one line {"runtime":{...},"ha":{...}}. runtime: all that request code 28 tells, texts by name. ha (null for brokers
+before 5.0): master, inSyncSlaveNums (near enough to count for a send), slaves with addr, brokerId, ackLevel, slaveAckOffset,
+diff (bytes behind), lagMs, inSync, standingStillMs, gainBytesPerSecond, catchUpFrom, transferredByteInSecond; masterLink with
+masterAddr, state, lastError, downSinceTimestamp, lastReadTimestamp, maxOffset, masterEndOffset, behindMs, gainBytesPerSecond,
+catchUpFrom. What a broker does not tell is null.`
 
 /** The whole command line; `finish` gets the exit code of the command that ran. */
 function createProgram(runners: Runners, io: CliIo, finish: (code: number) => void): Command {
@@ -109,6 +123,7 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
   command(program, 'status', 'what a broker holds and how far its slaves are')
     .argument('[HOST:PORT]', 'its listen port', hostPort, DEFAULT_BROKER)
     .option('--json', 'everything, for machines')
+    .addHelpText('after', STATUS_HELP)
     .action(async (broker: HostPort, { json = false }: { json?: boolean }) => finish(await runners.status({ broker, json })))
 
   command(program, 'send', 'send messages and say what became of them')
@@ -124,6 +139,24 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
     .addHelpText('after', '\nExits with 0 only if every message was answered SEND_OK, with 6 where the broker cannot be reached.')
     .action(async (topic: string, text: string | undefined, options: SendFlags) =>
       finish(await runners.send({ ...options, topic, text, json: options.json ?? false })),
+    )
+
+  command(program, 'tail', 'print the messages of a topic as they come, from a master or a slave')
+    .argument('<TOPIC>')
+    .option('--broker <HOST:PORT>', 'listen port of the broker', hostPort, DEFAULT_BROKER)
+    .addOption(
+      new Option('--from <PLACE>', 'first: all that the broker has; last: only what comes')
+        .choices(['first', 'last'])
+        .default('last'),
+    )
+    .option('--count <N>', 'end after so many messages', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--json', 'one JSON line per message, as dump prints them')
+    .addHelpText(
+      'after',
+      '\nFollows until Ctrl-C or --count. Nothing is consumed: no group moves. Exits with 6 where the broker cannot be reached.',
+    )
+    .action(async (topic: string, options: TailFlags) =>
+      finish(await runners.tail({ ...options, topic, json: options.json ?? false })),
     )
 
   command(program, 'dump', 'print stored messages as JSON lines')
@@ -150,6 +183,7 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
   return program
 }
 
+type TailFlags = Omit<TailOptions, 'topic' | 'json'> & { readonly json?: boolean }
 type SendFlags = Omit<SendOptions, 'topic' | 'text' | 'json'> & { readonly json?: boolean }
 
 function command(program: Command, name: string, description: string, isDefault = false): Command {
@@ -188,9 +222,16 @@ export async function runCommandLine(args: readonly string[], io: CliIo, runners
     return code
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.DONE : ExitCode.USAGE
-    io.remark(`ha-broker: ${error instanceof Error ? error.message : String(error)}`)
+    io.remark(`ha-broker: ${problemText(error)}`)
     return exitCodeOf(error)
   }
+}
+
+/** Errors of ours say what to do; what the system says in its own words is put into ours. */
+function problemText(error: unknown): string {
+  if (!isSystemError(error)) return error instanceof Error ? error.message : String(error)
+  const { problem, remedy } = explainSystemError(error)
+  return `${error.path === undefined ? '' : `${error.path}: `}${problem}; ${remedy}`
 }
 
 /**

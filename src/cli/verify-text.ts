@@ -1,7 +1,8 @@
+import { formatBytes } from '../base/format-bytes.ts'
 import type { LogComparison } from '../store/log-compare.ts'
 import type { LogReport } from '../store/log-verify.ts'
 import type { QueueReport } from '../store/queue-check.ts'
-import { formatBytes, formatCount, plural } from './format.ts'
+import { formatCount, plural } from './format.ts'
 import type { StoreReport } from './verify-command.ts'
 
 /** What was found in one store, one line per finding. */

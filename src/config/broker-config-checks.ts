@@ -23,7 +23,8 @@ export function checkBrokerConfig(config: BrokerConfig, whereOf: WhereOf): Confi
   checkPorts(config, shown)
   checkCommitLogFolder(config, whereOf)
   checkAdvertised(config, whereOf, shown)
-  return [...advertisingNotes(config), ...timingNotes(config), ...replicaNotes(config)]
+  checkReplicas(config, shown)
+  return [...registrationNotes(config), ...advertisingNotes(config), ...timingNotes(config), ...replicaNotes(config)]
 }
 
 function conflict(keys: readonly BrokerConfigKey[], message: string): ConfigError {
@@ -136,6 +137,25 @@ function checkAdvertised(config: BrokerConfig, whereOf: WhereOf, shown: Shown): 
       [key, 'namesrvAddr'],
       `${shown(key)} is known to this machine only, but the name server ${formatHostPort(elsewhere)} is elsewhere; add --listen ADDRESS:PORT (0.0.0.0 for all), or set ${key}`,
     )
+  }
+}
+
+/** With no more copies than a send waits for, the lower bound could not be reached while all is as configured: every send would be refused. */
+function checkReplicas(config: BrokerConfig, shown: Shown): void {
+  if (config.brokerRole !== 'SYNC_MASTER' || config.minInSyncReplicas <= config.inSyncReplicas) return
+  throw conflict(
+    ['minInSyncReplicas', 'inSyncReplicas'],
+    `${shown('minInSyncReplicas')} and ${shown('inSyncReplicas')}: a send cannot need more copies in sync than it waits for; lower minInSyncReplicas, or raise inSyncReplicas`,
+  )
+}
+
+/** Goes away with the first broker that registers. */
+function* registrationNotes(config: BrokerConfig): Iterable<ConfigNote> {
+  if (config.namesrvAddr.length === 0) return
+  yield {
+    level: 'warn',
+    message: 'namesrvAddr is set, but this broker does not register with name servers yet: no client finds it through them',
+    fields: { namesrvAddr: config.namesrvAddr.map(formatHostPort) },
   }
 }
 

@@ -10,9 +10,11 @@ import type { Address, Connection, Network } from '../platform/network.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import { encodeReport, type TransferHeader } from '../wire/ha-frame.ts'
 import { Backoff } from './backoff.ts'
+import { CatchUp } from './catch-up.ts'
 import { FlowMonitor } from './flow-monitor.ts'
 import { type HAConnectionState, nextState } from './ha-connection-state.ts'
 import type { MasterJoin } from './master-join.ts'
+import { OverlapCheck } from './overlap-check.ts'
 import { TransferFrameReader } from './transfer-frame-reader.ts'
 
 /** DefaultHAClient's connect timeout. */
@@ -44,6 +46,14 @@ export interface HAClientInfo {
   readonly transferredByteInSecond: number
   /** Last trouble, null while the log flows. */
   readonly lastError: string | null
+  /** The furthest that this slave knows the master's log to reach, −1 where it knows nothing: asked for at the connect, then what comes. */
+  readonly masterEndOffset: number
+  /** Where this log ended when it fell behind, −1 before the first link. */
+  readonly catchUpFrom: number
+  /** Bytes by which the known gap gets smaller in a second. */
+  readonly gainBytesPerSecond: number
+  /** For how long this log has lacked some of what is known. */
+  readonly behindMs: number
   /** Wall time since when the log does not flow, 0 while it does. */
   readonly downSinceTimestamp: number
 }
@@ -58,16 +68,19 @@ export class HAClient implements Service {
   readonly #clock: Clock
   readonly #store: MessageStore
   readonly #join: MasterJoin
-  readonly #logger: Logger
-  readonly #troubleLog: RateLimitedLog
+  readonly #linkLog: RateLimitedLog
   readonly #options: HAClientOptions
   readonly #events: HAClientEvents
   readonly #backoff: Backoff
   readonly #pause: WaitNotifyObject
   readonly #flow: FlowMonitor
+  #catchUp = new CatchUp()
+  #masterEndOffset = -1
   #state: HAConnectionState = 'READY'
   #master: Address | null = null
   #connection: Connection | null = null
+  /** While the log is compared with what the master sends: see OverlapCheck. */
+  #overlap: OverlapCheck | null = null
   #reportedOffset = -1
   #reportHeldBack = false
   #isPaused = false
@@ -89,8 +102,7 @@ export class HAClient implements Service {
     this.#clock = parts.clock
     this.#store = parts.store
     this.#join = parts.join
-    this.#logger = parts.logger
-    this.#troubleLog = new RateLimitedLog(parts.logger, () => parts.clock.monotonicMs())
+    this.#linkLog = new RateLimitedLog(parts.logger, () => parts.clock.monotonicMs())
     this.#options = options
     this.#events = events
     this.#backoff = new Backoff(parts.random)
@@ -107,6 +119,10 @@ export class HAClient implements Service {
       lastWriteTimestamp: this.#lastWriteTimestamp,
       transferredByteInSecond: this.#flow.bytesPerSecond,
       lastError: this.#lastError,
+      masterEndOffset: this.#masterEndOffset,
+      catchUpFrom: this.#catchUp.from,
+      gainBytesPerSecond: this.#catchUp.gainBytesPerSecond,
+      behindMs: this.#catchUp.behindMs(this.#clock.monotonicMs()),
       downSinceTimestamp: this.#downSinceTimestamp,
     }
   }
@@ -163,9 +179,11 @@ export class HAClient implements Service {
       connection.onClose = (error) => resolve(error ?? new HaError('HA_FRAME_REFUSED', 'the master closed the link'))
     })
     try {
-      await unlessClosed(this.#store.log.drain(), closed) // what the last link brought; the first report must be the true end
-      await unlessClosed(this.#join.check(connection.local.port), closed)
+      await unlessClosed(this.#store.settle(), closed) // what the last link brought; the first report must be the true end
+      const compared = await unlessClosed(this.#join.check(connection.local.port), closed)
       if (this.#isOver()) return
+      const { log, lastRecord } = this.#store
+      this.#overlap = compared || log.isEmpty || log.maxOffset === log.minOffset ? null : new OverlapCheck(log, lastRecord)
       this.#startTransfer(connection)
       throw await closed
     } finally {
@@ -179,9 +197,11 @@ export class HAClient implements Service {
     this.#lastReadMs = nowMs
     this.#reportHeldBack = false
     this.#isPaused = false
+    this.#masterEndOffset = Math.max(this.#endOffset, this.#join.masterEndOffset ?? -1)
+    this.#catchUp = new CatchUp()
     const frames = new TransferFrameReader({
       onHeader: (header) => this.#checkHeader(header),
-      onBody: (offset, bytes) => this.#store.appendReplicated(offset, bytes),
+      onBody: (offset, bytes) => this.#takeBody(offset, bytes),
     })
     connection.onData = (chunk) => this.#onData(connection, frames, chunk)
     connection.onDrain = () => {
@@ -190,12 +210,32 @@ export class HAClient implements Service {
       this.#report(this.#endOffset)
     }
     this.#report(this.#endOffset)
-    this.#logger.info({ master: this.#master, from: this.#endOffset }, 'following the master')
+    if (this.#overlap === null) this.#onJoined()
   }
 
-  /** 0 while there is no log at all, else its written end: what a slave reports (DefaultHAClient.reportSlaveMaxOffset). */
+  #onJoined(): void {
+    const fields = { master: this.#master, from: this.#endOffset }
+    this.#linkLog.info('following', fields, 'following the master') // a link may break as often as it comes up (B14)
+  }
+
+  /**
+   * What a slave reports: 0 while there is no log at all, else its written end (DefaultHAClient.reportSlaveMaxOffset), as far as it is known
+   * to be the master's log.
+   */
   get #endOffset(): number {
+    if (this.#overlap !== null) return this.#overlap.position
     return this.#store.log.isEmpty ? 0 : this.#store.log.maxOffset
+  }
+
+  #takeBody(offset: number, bytes: Buffer): void {
+    const overlap = this.#overlap
+    const known = overlap === null ? 0 : overlap.take(bytes)
+    if (overlap?.isDone === true) {
+      this.#overlap = null
+      this.#onJoined()
+      this.#report(this.#endOffset)
+    }
+    if (known < bytes.length) this.#store.appendReplicated(offset + known, bytes.subarray(known))
   }
 
   #onData(connection: Connection, frames: TransferFrameReader, chunk: Buffer): void {
@@ -225,17 +265,16 @@ export class HAClient implements Service {
   #checkHeader({ physicOffset, bodySize }: TransferHeader): void {
     const unfit = this.#storeTrouble()
     if (unfit !== null) throw unfit // or the end that was cut back would be blamed on the master
+    this.#masterEndOffset = Math.max(this.#masterEndOffset, physicOffset + bodySize)
     const { log } = this.#store
-    if (!log.isEmpty && physicOffset !== log.appendOffset) {
-      throw new HaError(
-        'HA_OFFSET_MISMATCH',
-        `the master sends offset ${physicOffset}, but this log ends at ${log.appendOffset}`,
-        {
-          physicOffset,
-          endOffset: log.appendOffset,
-        },
-      )
+    const endOffset = this.#overlap?.position ?? log.appendOffset
+    if (!log.isEmpty && physicOffset !== endOffset) {
+      throw new HaError('HA_OFFSET_MISMATCH', `the master sends offset ${physicOffset}, but this log goes on at ${endOffset}`, {
+        physicOffset,
+        endOffset,
+      })
     }
+    if (bodySize === 0) this.#overlap?.onHeartbeat()
     if (bodySize > log.fileSize - (physicOffset % log.fileSize)) {
       throw new HaError(
         'HA_FRAME_REFUSED',
@@ -255,12 +294,14 @@ export class HAClient implements Service {
     this.#reportedOffset = offset
     this.#lastWriteMs = this.#clock.monotonicMs()
     this.#lastWriteTimestamp = this.#clock.wallMs()
+    this.#catchUp.observe(offset, this.#masterEndOffset, this.#lastWriteMs)
     this.#reportHeldBack = !connection.write([encodeReport(offset)])
   }
 
   #tick(): void {
     const nowMs = this.#clock.monotonicMs()
     this.#flow.tick(nowMs)
+    this.#catchUp.tick(this.#masterEndOffset, nowMs)
     const connection = this.#connection
     if (connection === null || this.#state !== 'TRANSFER') return
     const unfit = this.#storeTrouble() // seen here, because no further bytes may come, least of all on a link that is not read
@@ -293,6 +334,7 @@ export class HAClient implements Service {
   #endLink(connection: Connection): void {
     connection.destroy()
     this.#connection = null
+    this.#overlap = null
     this.#reportedOffset = -1
     if (this.#state === 'HANDSHAKE' || this.#state === 'TRANSFER') this.#state = nextState(this.#state, 'READY')
   }
@@ -304,7 +346,7 @@ export class HAClient implements Service {
     if (error.code === 'HA_JOIN_REFUSED' || error.code === 'HA_DIVERGED') return this.#refuse(error)
     const master = this.#master === null ? {} : { master: `${this.#master.host}:${this.#master.port}` } // the reason names it otherwise
     const since = isoTime(this.#downSinceTimestamp)
-    this.#troubleLog.warn(
+    this.#linkLog.warn(
       error.code ?? error.name,
       { ...master, since, reason: error.message },
       'no link to the master, trying again',
@@ -327,7 +369,8 @@ export class HAClient implements Service {
 }
 
 /** Waits for `step`, but no longer than the link lives. @throws what ended the link */
-async function unlessClosed(step: Promise<void>, closed: Promise<Error>): Promise<void> {
-  const error = await Promise.race([step, closed])
-  if (error instanceof Error) throw error
+async function unlessClosed<T>(step: Promise<T>, closed: Promise<Error>): Promise<T> {
+  const result = await Promise.race([step, closed])
+  if (result instanceof Error) throw result
+  return result
 }

@@ -13,7 +13,10 @@ export interface MasterJoin {
   /**
    * With the HA socket open and still silent: makes sure that this slave's log is a beginning of the master's.
    * @param localPort this end of the HA socket, by which the master knows whose it is
+   * @returns whether the logs were compared; false where nobody could be asked, and the link itself has to show it
    * @throws HaError HA_JOIN_REFUSED, HA_DIVERGED: trying again will not help · any other MqError: it may
    */
-  check(localPort: number): Promise<void>
+  check(localPort: number): Promise<boolean>
+  /** Where the master's log ended at the last `check`; null where it did not tell. Only shown, never relied on. */
+  readonly masterEndOffset: number | null
 }

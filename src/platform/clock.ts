@@ -20,7 +20,17 @@ export interface Clock {
   afterTick(fn: () => void): void
 }
 
+/** The hour of the day, 0 to 23, in the time zone of this machine. */
+export function localHour(wallMs: number): number {
+  return new Date(wallMs).getHours()
+}
+
 /** A wall time as people and logs write it. */
 export function isoTime(wallMs: number): string {
   return new Date(wallMs).toISOString()
+}
+
+/** When the day after the one that `wallMs` lies in begins, in this machine's time zone; ms since 1970. */
+export function nextLocalMidnight(wallMs: number): number {
+  return new Date(wallMs).setHours(24, 0, 0, 0)
 }

@@ -16,6 +16,8 @@ export interface FileHandle {
   fdatasyncSync(): void
   fdatasync(done: (error: NodeJS.ErrnoException | null) => void): void
   closeSync(): void
+  /** Closes on the thread pool: the last close of a file without a name frees its space, which for a large one takes long. */
+  close(done: (error: NodeJS.ErrnoException | null) => void): void
 }
 
 export interface FileStat {
@@ -25,6 +27,18 @@ export interface FileStat {
   readonly device: number
   readonly inode: number
 }
+
+/** The room on the disk that holds a path, in bytes. */
+export interface DiskUsage {
+  readonly total: number
+  /** What no file uses. */
+  readonly free: number
+  /** What this user may still fill: less than `free` where the system keeps some back for itself. */
+  readonly available: number
+}
+
+/** Called once with the error, or with null and what was asked for. */
+export type DiskUsageCallback = (error: NodeJS.ErrnoException | null, usage: DiskUsage | null) => void
 
 /** `read`: must exist. `write`: must exist, read and write. `create`: read and write, made where missing. */
 export type OpenMode = 'read' | 'write' | 'create'
@@ -44,4 +58,7 @@ export interface FileSystem {
   renameSync(from: string, to: string): void
   unlinkSync(path: string): void
   syncDirectorySync(path: string): void
+  syncDirectory(path: string, done: (error: NodeJS.ErrnoException | null) => void): void
+  /** Asks the disk that holds `path`, which must exist (statfs). On the thread pool, because a disk that is away may take long to answer. */
+  diskUsage(path: string, done: DiskUsageCallback): void
 }

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { dirname } from 'node:path'
-import type { FileHandle, FileStat, FileSystem, IoCallback, OpenMode } from './file-system.ts'
+import type { DiskUsageCallback, FileHandle, FileStat, FileSystem, IoCallback, OpenMode } from './file-system.ts'
 
 /** Never O_APPEND: Linux would ignore the position of a write (pwrite(2), BUGS). */
 const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
@@ -71,6 +71,10 @@ class NodeFileHandle implements FileHandle {
 
   closeSync(): void {
     fs.closeSync(this.#fd)
+  }
+
+  close(done: (error: NodeJS.ErrnoException | null) => void): void {
+    fs.close(this.#fd, (error) => done(error ?? null))
   }
 
   #readOn(target: Uint8Array, at: number, read: number, done: IoCallback): void {
@@ -172,4 +176,23 @@ export const nodeFileSystem: FileSystem = {
       if (fd !== null) fs.closeSync(fd)
     }
   },
+
+  syncDirectory(path, done): void {
+    fs.open(path, fs.constants.O_RDONLY, (openError, fd) => {
+      if (openError !== null) return done(unlessNoFolderSync(openError))
+      fs.fsync(fd, (syncError) => fs.close(fd, (closeError) => done(unlessNoFolderSync(syncError) ?? closeError ?? null)))
+    })
+  },
+
+  diskUsage(path, done: DiskUsageCallback): void {
+    fs.statfs(path, (error, stat) => {
+      if (error !== null) return done(error, null)
+      const { bsize, blocks, bfree, bavail } = stat
+      done(null, { total: blocks * bsize, free: bfree * bsize, available: bavail * bsize })
+    })
+  },
+}
+
+function unlessNoFolderSync(error: NodeJS.ErrnoException | null | undefined): NodeJS.ErrnoException | null {
+  return error === null || error === undefined || NO_FOLDER_SYNC.has(error.code) ? null : error
 }

@@ -3,6 +3,7 @@ import type { Logger } from '../base/logger.ts'
 import { RateLimitedLog } from '../base/rate-limited-log.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Address } from '../platform/network.ts'
+import type { BodyParts } from '../wire/body-parts.ts'
 import { createResponse, type RemotingCommand } from '../wire/remoting-command.ts'
 import { ResponseCode } from '../wire/response-code.ts'
 
@@ -22,9 +23,10 @@ export interface Peer {
 
 /**
  * Gives the answer, now or later, also for a one-way request (it is not sent then, but ends the request's time in flight). Only the first
- * call counts. The body must not change afterwards: it is sent from where it lies.
+ * call counts. The body must not change afterwards: it is sent from where it lies. A body in parts stands in the place of `response.body`,
+ * and is released in any case: when the system has taken it, or when it is not sent at all.
  */
-export type Reply = (response: RemotingCommand) => void
+export type Reply = (response: RemotingCommand, parts?: BodyParts) => void
 
 /**
  * Serves requests of one code. `request.body` is a view of the receive buffer and valid during the call only: who keeps bytes copies them.

@@ -2,17 +2,11 @@ import { WireError } from '../base/errors.ts'
 import type { RateLimitedLog } from '../base/rate-limited-log.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Address, Connection } from '../platform/network.ts'
+import type { BodyParts } from '../wire/body-parts.ts'
 import { FrameCutter } from '../wire/frame-cutter.ts'
-import {
-  createResponse,
-  decodeRemotingCommand,
-  encodeRemotingCommand,
-  isOneway,
-  isResponse,
-  type RemotingCommand,
-} from '../wire/remoting-command.ts'
+import { createResponse, decodeRemotingCommand, isOneway, isResponse, type RemotingCommand } from '../wire/remoting-command.ts'
 import { ResponseCode } from '../wire/response-code.ts'
-import { joinSmallBuffers } from './join-buffers.ts'
+import { OutgoingFrames } from './outgoing-frames.ts'
 import type { Peer, ProcessorTable } from './processor-table.ts'
 import { REQUEST_BYTES_MAX, REQUEST_BYTES_TOTAL_MAX, REQUESTS_IN_FLIGHT_MAX, UNSENT_BYTES_MAX } from './remoting-limits.ts'
 
@@ -48,8 +42,7 @@ export class RemotingConnection implements Peer {
   #ended = false
   #requestsInFlight = 0
   #requestBytes = 0
-  #outgoing: Buffer[] = []
-  #outgoingBytes = 0
+  readonly #outgoing = new OutgoingFrames()
   #onDrained: (() => void) | null = null
   #lastActivityMs: number
 
@@ -126,13 +119,14 @@ export class RemotingConnection implements Peer {
       return
     }
     let answered = false
-    this.#context.processors.dispatch(request, this, (response) => {
-      if (answered || this.#ended) return
+    this.#context.processors.dispatch(request, this, (response, parts) => {
+      if (answered || this.#ended) return parts?.release()
       answered = true
       this.#requestsInFlight--
       this.#requestBytes -= size
       this.#context.requestBytes -= size
-      if (!oneway) this.#send(response)
+      if (oneway) parts?.release()
+      else this.#send(response, parts)
       this.#checkDrained()
     })
   }
@@ -147,19 +141,17 @@ export class RemotingConnection implements Peer {
     return true
   }
 
-  #send(response: RemotingCommand): void {
-    if (this.#state === 'CLOSED' || this.#state === 'ENDING') return
-    if (this.#outgoing.length === 0) this.#context.clock.afterTick(this.#flush)
-    for (const buffer of encodeAnswer(response)) {
-      this.#outgoing.push(buffer)
-      this.#outgoingBytes += buffer.length
-    }
+  #send(response: RemotingCommand, parts?: BodyParts): void {
+    if (this.#state === 'CLOSED' || this.#state === 'ENDING') return parts?.release()
+    if (this.#outgoing.size === 0) this.#context.clock.afterTick(this.#flush)
+    if (parts === undefined) this.#outgoing.add(response)
+    else this.#outgoing.addParts(response, parts)
   }
 
   /** Everything that was answered in this turn of the loop leaves in one write. */
   readonly #flush = (): void => {
-    if (this.#outgoing.length === 0 || this.#state === 'CLOSED') return
-    const unsentBytes = this.#connection.bufferedBytes + this.#outgoingBytes
+    if (this.#outgoing.size === 0 || this.#state === 'CLOSED') return
+    const unsentBytes = this.#connection.bufferedBytes + this.#outgoing.size
     if (unsentBytes > UNSENT_BYTES_MAX) {
       this.#context.log.warn(
         'unread',
@@ -169,9 +161,8 @@ export class RemotingConnection implements Peer {
       this.close()
       return
     }
-    const taken = this.#connection.write(joinSmallBuffers(this.#outgoing))
-    this.#outgoing = []
-    this.#outgoingBytes = 0
+    const { buffers, released } = this.#outgoing.take()
+    const taken = this.#connection.write(buffers, released)
     if (taken) this.#lastActivityMs = this.#context.clock.monotonicMs()
     else this.#connection.pause() // who does not read its answers may ask nothing more (5.x: above Netty's high-water mark)
   }
@@ -194,20 +185,10 @@ export class RemotingConnection implements Peer {
     // Processors may drop the requests of a closed connection without an answer; theirs are no longer in flight.
     this.#context.requestBytes -= this.#requestBytes
     this.#requestsInFlight = 0
-    this.#outgoing = []
+    this.#outgoing.take().released?.()
     this.#checkDrained()
     const listeners = this.#closeListeners
     this.#closeListeners = []
     for (const fn of listeners) fn()
-  }
-}
-
-/** An answer that is too large for a frame becomes one that says so: the peer must not wait for nothing. */
-function encodeAnswer(response: RemotingCommand): Buffer[] {
-  try {
-    return encodeRemotingCommand(response)
-  } catch (error) {
-    if (!(error instanceof WireError)) throw error
-    return encodeRemotingCommand(createResponse(response, ResponseCode.SYSTEM_ERROR, error.message))
   }
 }

@@ -6,6 +6,9 @@ const CHUNK_SIZE = 1024 * 1024
 /** No broker writes such a record: every file keeps room for the blank (CommitLog.END_FILE_MIN_BLANK_LENGTH). */
 export const NO_ROOM_FOR_BLANK = 'a record that leaves no room for the blank at the end of its file'
 
+/** Why a scan goes no further where `closingBlankCounts` is false. */
+export const CLOSING_BLANK = 'the blank at the end of the last file'
+
 /** Gives the bytes of the log's files as they are, whole files long. */
 export interface ScanSource {
   /** Fills `target` from `offset` on; fewer bytes only behind the last file. */
@@ -80,7 +83,7 @@ export function* scanRecords(source: ScanSource, range: ScanRange, visit: Record
           break
         case 'blank':
           if (offset + fields.size !== fileEnd) return stop(offset, 'a blank that does not reach the end of its file')
-          if (fileEnd === range.end && !range.closingBlankCounts) return stop(offset, 'the blank at the end of the last file')
+          if (fileEnd === range.end && !range.closingBlankCounts) return stop(offset, CLOSING_BLANK)
           position = fileEnd - chunkStart
           break
         case 'incomplete': {

@@ -33,6 +33,12 @@ export interface DispatcherOptions {
   readonly unitDelayMs: number
 }
 
+/** Who wants to know of each record that a reader can get from now on; called for every one of them, so it has to be quick. */
+export interface ArrivalListener {
+  /** @param nextIndex behind the record's own place in its queue */
+  arrived(topic: string, queueId: number, nextIndex: number, tagsCode: number): void
+}
+
 export interface DispatcherEvents {
   /** Queue units could not be written: the store takes no more puts ("logics queue error"). `retryUnits` tries again. */
   onQueueWriteFailed(error: Error): void
@@ -57,6 +63,7 @@ export class Dispatcher {
   readonly #dirty = new Set<ConsumeQueue>()
   #piece: Buffer = Buffer.alloc(0)
   #position = 0
+  #writtenPosition = 0
   #lastRecordOffset = -1
   #lastRecordSize = 0
   #gatheredStoreTimestamp = 0
@@ -66,6 +73,7 @@ export class Dispatcher {
   #turnPending = false
   #gatheredUnits = 0
   #unitTimer: Timer | null = null
+  #arrivals: ArrivalListener | null = null
 
   constructor(
     log: CommitLog,
@@ -84,9 +92,19 @@ export class Dispatcher {
     this.#events = events
   }
 
+  /** One listener, set before there is anything to hear. */
+  set arrivals(listener: ArrivalListener) {
+    this.#arrivals = listener
+  }
+
   /** Everything below has its place in a queue. */
   get position(): number {
     return this.#position
+  }
+
+  /** Everything below has its units written to the files of its queues. */
+  get writtenPosition(): number {
+    return this.#writtenPosition
   }
 
   /** The last whole record of the log, as far as dispatch has come. */
@@ -145,7 +163,8 @@ export class Dispatcher {
     const queue = this.#finder.find(bytes, fields)
     if (queue === null) return this.#stall('a topic or queue id that names no queue', offset)
     const hadPending = queue.hasPending
-    const filled = queue.put(fields.queueOffset, offset, fields.size, tagsCodeIn(bytes, fields, queue.topic))
+    const tagsCode = tagsCodeIn(bytes, fields, queue.topic)
+    const filled = queue.put(fields.queueOffset, offset, fields.size, tagsCode)
     if (filled < 0) return this.#stall(`queue offset ${fields.queueOffset} far behind the queue's end ${queue.maxIndex}`, offset)
     if (filled > 0) {
       this.#logger.warn(
@@ -155,6 +174,7 @@ export class Dispatcher {
     }
     if (!hadPending) this.#dirty.add(queue)
     this.#gatheredUnits++
+    this.#arrivals?.arrived(queue.topic, queue.queueId, fields.queueOffset + 1, tagsCode)
     return true
   }
 
@@ -168,6 +188,7 @@ export class Dispatcher {
       this.#dirty.delete(queue)
     }
     this.#lastStoreTimestamp = this.#gatheredStoreTimestamp
+    this.#writtenPosition = this.#position
   }
 
   /** `writeUnits` for those who cannot use its error: a failure stalls dispatch and is told by `onQueueWriteFailed`. */

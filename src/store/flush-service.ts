@@ -35,6 +35,13 @@ interface TimedWaiter {
   readonly deadlineMs: number
 }
 
+/** One walk over the queues, and what is on disk when it has ended. */
+interface Sweep {
+  readonly queues: Iterator<ConsumeQueue>
+  readonly coversTimestamp: number
+  readonly coversOffset: number
+}
+
 /**
  * Forces log, queues and checkpoint to the disk, one fdatasync at a time (DESIGN §5, thread pool budget); the log comes first. Under
  * SYNC_FLUSH all sends that came during one fdatasync share the next (GroupCommitService), under ASYNC_FLUSH a timer decides
@@ -55,7 +62,8 @@ export class FlushService {
   #lastLogFlushMs = 0
   #logFlushDue = false
   #lastWasLog = false
-  #sweep: { readonly queues: Iterator<ConsumeQueue>; readonly coversTimestamp: number } | null = null
+  #sweep: Sweep | null = null
+  #queuesFlushedOffset = 0
   #busy = false
   #failed = false
   #idleWaiters: (() => void)[] = []
@@ -73,6 +81,11 @@ export class FlushService {
     this.#options = options
     this.#onFailed = events.onFailed
     this.#onLogFlushed = events.onLogFlushed
+  }
+
+  /** Everything below this place in the log has its queue units on disk; 0 until the first sweep over the queues has ended. */
+  get queuesFlushedOffset(): number {
+    return this.#queuesFlushedOffset
   }
 
   start(): void {
@@ -120,7 +133,8 @@ export class FlushService {
   #startSweep(): void {
     if (this.#sweep !== null || this.#failed) return
     this.#dispatcher.tryWriteUnits()
-    this.#sweep = { queues: this.#queues.queues(), coversTimestamp: this.#dispatcher.lastStoreTimestamp }
+    const { lastStoreTimestamp, writtenPosition } = this.#dispatcher
+    this.#sweep = { queues: this.#queues.queues(), coversTimestamp: lastStoreTimestamp, coversOffset: writtenPosition }
     this.#next()
   }
 
@@ -131,7 +145,7 @@ export class FlushService {
     const sweep = this.#failed ? null : this.#sweep
     // One step of a sweep may pass between two flushes of the log, or a steady load would keep the checkpoint back for ever.
     if (logWaits && (sweep === null || !this.#lastWasLog)) return this.#flushLog()
-    if (sweep !== null) return this.#sweepNext(sweep.queues, sweep.coversTimestamp)
+    if (sweep !== null) return this.#sweepNext(sweep)
     for (const resolve of this.#idleWaiters.splice(0)) resolve()
   }
 
@@ -150,7 +164,7 @@ export class FlushService {
     )
   }
 
-  #sweepNext(queues: Iterator<ConsumeQueue>, coversTimestamp: number): void {
+  #sweepNext({ queues, coversTimestamp, coversOffset }: Sweep): void {
     this.#lastWasLog = false
     for (let step = queues.next(); step.done !== true; step = queues.next()) {
       const queue = step.value
@@ -162,6 +176,7 @@ export class FlushService {
     }
     this.#sweep = null
     this.#checkpoint.logicsMsgTimestamp = coversTimestamp
+    this.#queuesFlushedOffset = coversOffset
     this.#run(
       (done) => this.#checkpoint.flush(done),
       () => {},

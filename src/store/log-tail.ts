@@ -144,6 +144,23 @@ export class LogTail {
     return start < end ? slab.bytes.subarray(start, end) : null
   }
 
+  /** Where the oldest byte in memory stands; every record from here on is here. `endOffset` where nothing is. */
+  get startOffset(): number {
+    return this.#slabs[0]?.baseOffset ?? this.#endOffset
+  }
+
+  /** Copies [offset, offset + size), which is in memory without a gap, to `target` at `at`. */
+  copy(target: Buffer, at: number, offset: number, size: number): void {
+    for (let copied = 0; copied < size; ) {
+      const slab = this.#slabAt(offset + copied)
+      assert(slab !== undefined, `the tail does not hold the bytes at ${offset + copied}`)
+      const start = offset + copied - slab.baseOffset
+      const bytes = slab.bytes.copy(target, at + copied, start, Math.min(slab.used, start + size - copied))
+      assert(bytes > 0, `the tail has a gap at ${offset + copied}`)
+      copied += bytes
+    }
+  }
+
   /** The offset behind `offset` at which the log goes on when it stands in a gap behind a blank; `offset` itself otherwise. */
   skipGap(offset: number): number {
     const slab = this.#slabAt(offset)

@@ -1,23 +1,30 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { StoreError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Service } from '../base/service.ts'
+import { explainSystemError, isSystemError, type SystemError } from '../base/system-error.ts'
 import type { Platform } from '../platform/platform.ts'
 import { type MessageDraft, messageRecordSize, PROPERTIES_SIZE_MAX } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
 import { CommitLog } from './commit-log.ts'
 import type { FoundRecord } from './commit-log-recovery.ts'
 import { ConsumeQueueStore, isQueueName } from './consume-queue-store.ts'
-import { Dispatcher } from './dispatcher.ts'
+import { type ArrivalListener, Dispatcher } from './dispatcher.ts'
 import { type FlushOptions, FlushService } from './flush-service.ts'
+import type { MessageQuery } from './message-query.ts'
+import { MessageReader, type OnMessages, type ReadLimits, STOCK_READ_LIMITS } from './message-reader.ts'
 import { PendingPut } from './pending-put.ts'
 import { notStored, type PutResult } from './put-result.ts'
 import { QueueOffsetTable } from './queue-offset-table.ts'
+import { ReadSlots } from './read-slots.ts'
 import type { ReplicationGate } from './replication-gate.ts'
+import { type LogMinFollower, Retention, type RetentionOptions, type RetentionStatus } from './retention.ts'
+import type { SlavePositions } from './slave-positions.ts'
 import { StoreCheckpoint } from './store-checkpoint.ts'
 import { type AcquireProcessLock, type LockOwner, lockStore } from './store-lock.ts'
 import { recoverStore } from './store-recovery.ts'
+import { StoreStatistics } from './store-statistics.ts'
 import { WriteProbe } from './write-probe.ts'
 
 export interface MessageStoreOptions {
@@ -25,6 +32,14 @@ export interface MessageStoreOptions {
   readonly directory: string
   /** `storePathCommitLog`; `<directory>/commitlog` where nothing is said. */
   readonly commitLogDirectory?: string
+  /** `storePathConsumeQueue`; `<directory>/consumequeue`. */
+  readonly consumeQueueDirectory?: string
+  /** `storePathIndex`; `<directory>/index`. */
+  readonly indexDirectory?: string
+  /** `storeCheckpoint`; `<directory>/checkpoint`. */
+  readonly checkpointPath?: string
+  /** `abortFile`; `<directory>/abort`. */
+  readonly abortPath?: string
   readonly commitLogFileSize: number
   readonly consumeQueueFileSize: number
   /** How long queue units are gathered before they are written, in ms; see Dispatcher. */
@@ -35,6 +50,9 @@ export interface MessageStoreOptions {
   /** A slave takes bytes from its master and refuses puts. */
   readonly isSlave: boolean
   readonly flush: FlushOptions
+  /** Stock's limits where nothing is said. */
+  readonly read?: ReadLimits
+  readonly retention: RetentionOptions
 }
 
 /** What replication, processors and status see of the log. */
@@ -61,6 +79,11 @@ const openGate: ReplicationGate = {
 export class MessageStore implements Service {
   readonly log: CommitLog
   readonly queues: ConsumeQueueStore
+  /** What was put and what was read; the one who reads says so with `onGet`. */
+  readonly statistics: StoreStatistics
+  /** Whoever reads the store's files in the background takes turns here. */
+  readonly readSlots = new ReadSlots()
+  readonly #reader: MessageReader
   readonly #platform: Platform
   readonly #logger: Logger
   readonly #options: MessageStoreOptions
@@ -69,9 +92,14 @@ export class MessageStore implements Service {
   readonly #dispatcher: Dispatcher
   readonly #offsets: QueueOffsetTable
   readonly #probe: WriteProbe
+  readonly #retention: Retention
+  readonly #queueDirectory: string
+  readonly #checkpointPath: string
+  readonly #abortPath: string
   /** Appended, not yet written, in the order of the log. */
   readonly #unwritten = new Fifo<PendingPut>()
   #gate: ReplicationGate = openGate
+  #slavePositions: SlavePositions = { lowestSlave: () => null }
   #flushService: FlushService | null = null
   #checkpoint: StoreCheckpoint | null = null
   #releaseLock: (() => void) | null = null
@@ -81,6 +109,8 @@ export class MessageStore implements Service {
   /** Why nothing can be stored before the disk has room again. */
   #diskFullReason: string | null = null
   #stopped: Promise<void> | null = null
+  /** What was read for the log that begins at `minOffset`. */
+  #earliest: { readonly minOffset: number; readonly storeTimestamp: number } | null = null
 
   constructor(
     platform: Platform,
@@ -94,6 +124,10 @@ export class MessageStore implements Service {
     this.#acquireLock = lock.acquire
     this.#owner = lock.owner
     const { fileSystem, clock } = platform
+    this.statistics = new StoreStatistics(clock)
+    this.#queueDirectory = options.consumeQueueDirectory ?? join(options.directory, 'consumequeue')
+    this.#checkpointPath = options.checkpointPath ?? join(options.directory, 'checkpoint')
+    this.#abortPath = options.abortPath ?? join(options.directory, 'abort')
     this.log = new CommitLog(
       fileSystem,
       clock,
@@ -105,7 +139,7 @@ export class MessageStore implements Service {
       },
       { onWritten: (endOffset) => this.#onWritten(endOffset), onFailed: (error) => this.#onLogFailed(error) },
     )
-    this.queues = new ConsumeQueueStore(fileSystem, join(options.directory, 'consumequeue'), options.consumeQueueFileSize)
+    this.queues = new ConsumeQueueStore(fileSystem, this.#queueDirectory, options.consumeQueueFileSize)
     const limit = (): number => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.log.flushedOffset : this.log.maxOffset)
     this.#dispatcher = new Dispatcher(
       this.log,
@@ -119,12 +153,35 @@ export class MessageStore implements Service {
       },
     )
     this.#offsets = new QueueOffsetTable(this.queues)
-    this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory])
+    this.#reader = new MessageReader(this.log, this.queues, this.readSlots, options.read ?? STOCK_READ_LIMITS)
+    this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory, this.#queueDirectory])
+    const { log, queues } = this
+    const safeOffset = (): number => Math.min(log.flushedOffset, this.#flushService?.queuesFlushedOffset ?? 0)
+    this.#retention = new Retention(
+      { log, queues, fileSystem, clock, logger, safeOffset, lowestSlave: () => this.#slavePositions.lowestSlave() },
+      this.#queueDirectory,
+      options.retention,
+    )
   }
 
   /** Joins replication to the store; before `start`. */
   useGate(gate: ReplicationGate): void {
     this.#gate = gate
+  }
+
+  /** Tells `listener` of every message from now on, as soon as `getMessages` gives it out; before `start`. */
+  useArrivals(listener: ArrivalListener): void {
+    this.#dispatcher.arrivals = listener
+  }
+
+  /** Tells retention what slaves still need; before `start`. */
+  useSlavePositions(slavePositions: SlavePositions): void {
+    this.#slavePositions = slavePositions
+  }
+
+  /** `follower` is told whenever old files of the log were deleted, and where it begins now: what it keeps about older records can go. */
+  followLogMin(follower: LogMinFollower): void {
+    this.#retention.follow(follower)
   }
 
   /** A slave refuses puts. */
@@ -137,14 +194,45 @@ export class MessageStore implements Service {
     return this.#brokenReason ?? this.#diskFullReason
   }
 
+  /**
+   * Why a master takes no puts, or null: `readOnlyReason`, or a disk above its warning level. A slave goes on there as long as it can write,
+   * because its master decides how long the log gets.
+   */
+  get putRefusalReason(): string | null {
+    return this.readOnlyReason ?? (this.#options.isSlave ? null : this.#retention.diskWarning)
+  }
+
+  /** How full the disks are, and what deletion of old files waits for. */
+  get retention(): RetentionStatus {
+    return this.#retention.status
+  }
+
+  /** Store time of the first record of the log in ms since 1970; null where there is none, or none that can be read. */
+  get earliestStoreTimestamp(): number | null {
+    const { minOffset } = this.log
+    if (this.#earliest?.minOffset === minOffset) return this.#earliest.storeTimestamp
+    try {
+      const storeTimestamp = this.log.readEarliestStoreTimestamp()
+      this.#earliest = storeTimestamp === null ? null : { minOffset, storeTimestamp }
+      return storeTimestamp
+    } catch (error) {
+      if (error instanceof StoreError) return null // status must not fall silent because the disk is ill
+      throw error
+    }
+  }
+
   /** Why records get no place in their queues any more, or null. */
   get dispatchStalledReason(): string | null {
     return this.#dispatcher.stalledReason
   }
 
-  /** The last record known to be whole, which a slave compares with its master's. */
+  /**
+   * The last record known to be whole, which a slave compares with its master's; null where the log has none any more: its file was deleted,
+   * and the last file holds but a part of the next.
+   */
   get lastRecord(): FoundRecord | null {
-    return this.#dispatcher.lastRecord
+    const { lastRecord } = this.#dispatcher
+    return lastRecord !== null && lastRecord.offset < this.log.minOffset ? null : lastRecord
   }
 
   get range(): LogRange {
@@ -161,15 +249,20 @@ export class MessageStore implements Service {
     const { directory } = this.#options
     try {
       fileSystem.makeDirectorySync(directory)
-      fileSystem.makeDirectorySync(this.log.files.directory)
+      for (const folder of [
+        this.log.files.directory,
+        this.#queueDirectory,
+        dirname(this.#checkpointPath),
+        dirname(this.#abortPath),
+      ])
+        fileSystem.makeDirectorySync(folder)
       this.#releaseLock = await lockStore(fileSystem, directory, this.#owner, this.#acquireLock)
     } catch (error) {
-      if (error instanceof StoreError) throw error
-      throw notWritable(directory, error)
+      throw isSystemError(error) ? notUsable(directory, error) : error
     }
     try {
       const wasClean = fileSystem.statSync(this.#abortPath) === null
-      const checkpoint = new StoreCheckpoint(fileSystem, join(directory, 'checkpoint'))
+      const checkpoint = new StoreCheckpoint(fileSystem, this.#checkpointPath)
       this.#checkpoint = checkpoint
       this.log.files.load('write')
       this.queues.load()
@@ -177,6 +270,7 @@ export class MessageStore implements Service {
       this.#writeAbortFile()
       const parts = { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock, logger: this.#logger }
       await recoverStore(parts, { wasClean, isSlave: this.#options.isSlave })
+      await this.#retention.start()
       this.#flushService = new FlushService(
         { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock },
         this.#options.flush,
@@ -186,25 +280,26 @@ export class MessageStore implements Service {
         },
       )
       this.#flushService.start()
+      this.statistics.start()
       this.#state = 'running'
     } catch (error) {
       this.#closeFiles()
-      if (error instanceof StoreError || !isPermissionError(error)) throw error
-      throw notWritable(directory, error)
+      throw isSystemError(error) ? notUsable(directory, error) : error
     }
   }
 
   /**
-   * Stores a message. `done` is called exactly once, maybe before this returns: when the log's file has it and, if the sender `waits`, disk
+   * Stores a message. `answer` is called exactly once, maybe before this returns: when the log's file has it and, if the sender `waits`, disk
    * and slaves answered; or at once when it is refused. The draft's buffers are free again when this returns.
    * @throws RangeError for a draft with a number that does not fit its field; nothing is stored then
    */
-  put(draft: MessageDraft, waits: boolean, done: (result: PutResult) => void): void {
-    if (this.#options.isSlave || this.#state !== 'running' || this.readOnlyReason !== null)
+  put(draft: MessageDraft, waits: boolean, answer: (result: PutResult) => void): void {
+    const recordSize = messageRecordSize(draft)
+    const done = this.statistics.counted(recordSize, answer)
+    if (this.#options.isSlave || this.#state !== 'running' || this.putRefusalReason !== null)
       return done(notStored('SERVICE_NOT_AVAILABLE'))
     if (draft.properties.length > PROPERTIES_SIZE_MAX) return done(notStored('PROPERTIES_SIZE_EXCEEDED'))
-    if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(messageRecordSize(draft)))
-      return done(notStored('MESSAGE_ILLEGAL'))
+    if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(recordSize)) return done(notStored('MESSAGE_ILLEGAL'))
     if (!isQueueName(draft.topic, draft.topicBytes.length, draft.queueId)) return done(notStored('MESSAGE_ILLEGAL'))
     const refusal = waits ? this.#gate.admit() : null
     if (refusal !== null) return done(notStored(refusal))
@@ -216,6 +311,15 @@ export class MessageStore implements Service {
     this.#unwritten.push(
       new PendingPut({ topic: draft.topic, queueId: draft.queueId, queueOffset, takesQueuePlace }, record, waits, done),
     )
+  }
+
+  /**
+   * Reads messages of one queue, on both roles, up to what is dispatched: written, and under SYNC_FLUSH on disk (D04). `done` is called exactly
+   * once, maybe before this returns, with STORE_READ_FAILED where the store does not run; see MessageReader.getMessage.
+   */
+  getMessages(query: MessageQuery, done: OnMessages): void {
+    if (this.#state === 'running' || this.#state === 'stopping') return this.#reader.getMessage(query, done)
+    done(new StoreError('STORE_READ_FAILED', 'the store does not run'), null)
   }
 
   /**
@@ -250,6 +354,7 @@ export class MessageStore implements Service {
   }
 
   async #stopOnce(): Promise<void> {
+    await this.#retention.stop()
     await this.quiesce()
     try {
       if (await this.#settle()) this.#removeAbortFile()
@@ -337,10 +442,6 @@ export class MessageStore implements Service {
       this.#logger.info({ logEnd: this.log.maxOffset }, 'the disk has room again: the store takes messages')
   }
 
-  get #abortPath(): string {
-    return join(this.#options.directory, 'abort')
-  }
-
   /** Its presence at the next start means that this process did not end in order. */
   #writeAbortFile(): void {
     const handle = this.#platform.fileSystem.openSync(this.#abortPath, 'create')
@@ -350,15 +451,16 @@ export class MessageStore implements Service {
     } finally {
       handle.closeSync()
     }
-    this.#platform.fileSystem.syncDirectorySync(this.#options.directory)
+    this.#platform.fileSystem.syncDirectorySync(dirname(this.#abortPath))
   }
 
   #removeAbortFile(): void {
     this.#platform.fileSystem.unlinkSync(this.#abortPath)
-    this.#platform.fileSystem.syncDirectorySync(this.#options.directory)
+    this.#platform.fileSystem.syncDirectorySync(dirname(this.#abortPath))
   }
 
   #closeFiles(): void {
+    this.statistics.stop()
     this.#probe.stop()
     this.log.closeSync()
     this.queues.closeSync()
@@ -368,17 +470,13 @@ export class MessageStore implements Service {
   }
 }
 
-function isPermissionError(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code
-  return code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR'
-}
-
-function notWritable(directory: string, cause: unknown): StoreError {
-  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown'
+function notUsable(directory: string, cause: SystemError): StoreError {
+  const { problem, remedy } = explainSystemError(cause)
+  const path = cause.path === undefined || cause.path === directory ? '' : ` ${cause.path}:`
   return new StoreError(
     'STORE_NOT_WRITABLE',
-    `the store folder ${directory} cannot be written (${code}): give this user the right to, or choose another folder with --store`,
-    { directory, errno: code },
+    `the store folder ${directory} cannot be used:${path} ${problem}; ${remedy}, or choose another folder with --store`,
+    { directory, errno: cause.code },
     cause,
   )
 }

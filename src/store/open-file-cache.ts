@@ -1,4 +1,4 @@
-import type { FileHandle, FileSystem } from '../platform/file-system.ts'
+import type { FileHandle, FileSystem, IoCallback } from '../platform/file-system.ts'
 
 /**
  * Keeps at most `openMax` of very many files open, the least recently used goes first (DESIGN §8: 512 queue files). Files are opened for
@@ -10,6 +10,9 @@ export class OpenFileCache {
   /** In order of use, the oldest first: a Map keeps the order in which keys came. */
   readonly #handles = new Map<string, FileHandle>()
   readonly #pinned = new Map<string, number>()
+  #closed = false
+  /** Out of the cache, but pinned when they were closed. */
+  readonly #closing = new Set<FileHandle>()
 
   constructor(fileSystem: FileSystem, openMax: number) {
     this.#fileSystem = fileSystem
@@ -28,6 +31,7 @@ export class OpenFileCache {
       this.#handles.set(path, known)
       return known
     }
+    if (this.#closed) throw new Error('the files are closed') // a read that waited for its turn must not open one again
     this.#makeRoom()
     const handle = this.#fileSystem.openSync(path, 'create')
     this.#handles.set(path, handle)
@@ -36,29 +40,45 @@ export class OpenFileCache {
 
   /** Forces a file to the disk; it stays open meanwhile. `done` also gets what opening it said. */
   fdatasync(path: string, done: (error: NodeJS.ErrnoException | null) => void): void {
+    this.#withPin(path, done, (handle, ended) => handle.fdatasync((error) => ended(error, 0)))
+  }
+
+  /** Reads without holding the loop; the file stays open meanwhile. `done` also gets what opening it said. */
+  read(path: string, target: Uint8Array, at: number, done: IoCallback): void {
+    this.#withPin(path, done, (handle, ended) => handle.read(target, at, ended))
+  }
+
+  /** A file that is being read, or forced to the disk, is closed as soon as that has ended. */
+  close(path: string): void {
+    const handle = this.#handles.get(path)
+    if (handle === undefined) return
+    this.#handles.delete(path)
+    if (this.#pinned.has(path)) this.#closing.add(handle)
+    else handle.closeSync()
+  }
+
+  /** For good. */
+  closeAll(): void {
+    this.#closed = true
+    for (const handle of this.#handles.values()) handle.closeSync()
+    this.#handles.clear()
+  }
+
+  #withPin(path: string, done: IoCallback, work: (handle: FileHandle, ended: IoCallback) => void): void {
     let handle: FileHandle
     try {
       handle = this.use(path)
     } catch (error) {
-      return done(error as NodeJS.ErrnoException)
+      return done(error as NodeJS.ErrnoException, 0)
     }
     this.#pinned.set(path, (this.#pinned.get(path) ?? 0) + 1)
-    handle.fdatasync((error) => {
+    work(handle, (error, bytes) => {
       const pins = (this.#pinned.get(path) ?? 1) - 1
       if (pins === 0) this.#pinned.delete(path)
       else this.#pinned.set(path, pins)
-      done(error)
+      if (pins === 0 && this.#closing.delete(handle)) handle.closeSync()
+      done(error, bytes)
     })
-  }
-
-  close(path: string): void {
-    this.#handles.get(path)?.closeSync()
-    this.#handles.delete(path)
-  }
-
-  closeAll(): void {
-    for (const handle of this.#handles.values()) handle.closeSync()
-    this.#handles.clear()
   }
 
   #makeRoom(): void {

@@ -2,7 +2,7 @@ import { StoreError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { CommitLog } from './commit-log.ts'
-import { type FoundRecord, type ScanResult, type ScanSource, scanRecords } from './commit-log-recovery.ts'
+import { CLOSING_BLANK, type FoundRecord, type ScanResult, type ScanSource, scanRecords } from './commit-log-recovery.ts'
 import type { ConsumeQueueStore } from './consume-queue-store.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { soundRecordAt, soundRecordBehind } from './sound-record.ts'
@@ -33,7 +33,7 @@ interface ScanStart {
  * Brings log and queues into agreement at start (DefaultMessageStore.recover). After a clean end the queues tell where the log ends, so only
  * what lies behind their last record is scanned. After any other end the scan starts at the last file that was surely on disk, and the
  * queues are cut to that point and filled again, so whatever a crash left in them is gone (store-format §14, sharp edges 1–5).
- * @throws StoreError STORE_DAMAGED where a master's log is damaged before what the checkpoint says was on disk; STORE_READ_FAILED
+ * @throws StoreError STORE_DAMAGED where the log is damaged before what the checkpoint says was on disk; STORE_READ_FAILED
  */
 export async function recoverStore(
   parts: RecoveryParts,
@@ -50,7 +50,7 @@ export async function recoverStore(
   const { from, lastRecord: indexed } = clean ?? crashStart(parts)
   const scan = await runScan(parts, from, options.isSlave)
   dispatcher.writeUnits()
-  if (!options.isSlave) refuseDamage(parts, scan)
+  refuseDamage(parts, scan)
   const cutsBytes = scan.validUpTo < log.files.endOffset && !isUntouched(log, scan.validUpTo)
   log.files.truncateTo(scan.validUpTo)
   if (clean === null) forceScannedFiles(log, from)
@@ -127,15 +127,16 @@ function usedEnd(log: CommitLog): number {
 }
 
 /**
- * A tail that a crash tore is cut. Damage with sound records behind it that were on disk is none: to cut there would throw them away (D08).
- * A slave may cut all the same, because it gets them again.
+ * A tail that a crash tore is cut. Damage with sound records behind it that were on disk is none: to cut there would throw them away (D08),
+ * on a slave too, whose master may be the one that lost them.
  */
 function refuseDamage({ log, checkpoint }: RecoveryParts, scan: ScanResult): void {
+  if (scan.reason === CLOSING_BLANK) return // behind it a Java master's file may hold old bytes, also whole records (store-format, sharp edge 2)
   const behind = soundRecordBehind(fileSource(log), scan.validUpTo, usedEnd(log), log.fileSize)
   if (behind === null || behind.storeTimestamp >= checkpoint.physicMsgTimestamp) return
   throw new StoreError(
     'STORE_DAMAGED',
-    `the commit log in ${log.files.directory} is damaged at offset ${scan.validUpTo} (${scan.reason}), but sound records follow at ${behind.offset}: nothing was cut; put the file back from a slave, or start this broker as a slave to fetch the rest again`,
+    `the commit log in ${log.files.directory} is damaged at offset ${scan.validUpTo} (${scan.reason}), but sound records follow at ${behind.offset}: nothing was cut; put the file back from another copy, or start this broker as a slave with an empty store`,
     { offset: scan.validUpTo, resumesAt: behind.offset, reason: scan.reason },
   )
 }

@@ -1,12 +1,23 @@
 import { posix } from 'node:path'
-import type { FileHandle, FileStat, FileSystem, IoCallback, OpenMode } from '../../src/platform/file-system.ts'
+import type { DiskUsageCallback, FileHandle, FileStat, FileSystem, IoCallback, OpenMode } from '../../src/platform/file-system.ts'
 
 /** Pages make a file of 1 GiB that holds a few records cost a few pages. */
 const PAGE_SIZE = 64 * 1024
 const DEVICE = 1
 
-export type FaultyOperation = 'write' | 'read' | 'fdatasync' | 'open' | 'truncate' | 'rename' | 'unlink' | 'syncDirectory'
+export type FaultyOperation =
+  | 'write'
+  | 'read'
+  | 'fdatasync'
+  | 'open'
+  | 'truncate'
+  | 'rename'
+  | 'unlink'
+  | 'syncDirectory'
+  | 'diskUsage'
 export type HoldableOperation = 'read' | 'write' | 'fdatasync'
+/** What the pool does that tests never hold back. */
+type FreeOperation = 'close' | 'syncDirectory' | 'diskUsage'
 
 /** One call that was made, in order; also those that a fault ended. */
 export interface PerformedOperation {
@@ -50,6 +61,12 @@ export class MemoryFileSystem implements FileSystem {
   readonly #files = new Map<string, MemoryFile>()
   readonly #folders = new Map<string, number>([['/', 1]])
   readonly #pending: Pending[] = []
+  /** All that take space: those with a name, and those that only a handle keeps alive. */
+  readonly #inodes = new Set<MemoryFile>()
+  /** Size of the disk in bytes. Only what `diskUsage` says depends on it: writes beyond it do not fail. */
+  capacity = 2 ** 50
+  /** Bytes that others have on the disk. */
+  foreignBytes = 0
   #faults: Fault[] = []
   #held: ReadonlySet<HoldableOperation> = new Set()
   #nextInode = 2
@@ -57,6 +74,25 @@ export class MemoryFileSystem implements FileSystem {
   /** @param wallMs time that files are stamped with when changed */
   constructor(wallMs: () => number = Date.now) {
     this.#wallMs = wallMs
+  }
+
+  /**
+   * The disk as another process, or the next one, finds it: names, bytes, times and size, without what is held back, and no faults.
+   * @param onlySynced as after a power cut: of each file the bytes of its last fdatasync, zeros where there was none; names and lengths are
+   *   kept as they are, which is the worst that can happen to whoever deletes before he has synced
+   */
+  clone({ onlySynced = false } = {}): MemoryFileSystem {
+    const copy = new MemoryFileSystem(this.#wallMs)
+    copy.capacity = this.capacity
+    copy.foreignBytes = this.foreignBytes
+    for (const [path, inode] of this.#folders) copy.#folders.set(path, inode)
+    for (const [path, file] of this.#files) {
+      const twin = file.clone(onlySynced)
+      copy.#files.set(path, twin)
+      copy.#inodes.add(twin)
+    }
+    copy.#nextInode = this.#nextInode
+    return copy
   }
 
   /** Makes the next matching call fail with `code` ('ENOSPC', 'EIO', …). Faults queue up; the oldest that matches is taken. */
@@ -86,6 +122,18 @@ export class MemoryFileSystem implements FileSystem {
     if (first !== undefined) setImmediate(first.deliver)
   }
 
+  /** Bytes that the files take; holes take none. */
+  get usedBytes(): number {
+    let sum = 0
+    for (const file of this.#inodes) sum += file.allocatedBytes
+    return sum
+  }
+
+  /** Handles that are open now, the paths they were opened by. */
+  get openPaths(): string[] {
+    return [...this.#inodes].flatMap((file) => [...file.handles].map(({ path }) => path)).sort()
+  }
+
   /** How many callback forms are held back. */
   get pendingCount(): number {
     return this.#pending.length
@@ -104,6 +152,7 @@ export class MemoryFileSystem implements FileSystem {
       this.#requireFolderOf(at, 'open')
       file = new MemoryFile(this.#nextInode++, this.#wallMs)
       this.#files.set(at, file)
+      this.#inodes.add(file)
     }
     return new MemoryFileHandle(this, at, file, mode)
   }
@@ -157,20 +206,52 @@ export class MemoryFileSystem implements FileSystem {
     if (file === undefined) throw systemError(this.#folders.has(source) ? 'EISDIR' : 'ENOENT', 'rename', source)
     if (this.#folders.has(target)) throw systemError('EISDIR', 'rename', target)
     this.#requireFolderOf(target, 'rename')
+    const replaced = this.#files.get(target)
     this.#files.delete(source)
     this.#files.set(target, file)
+    if (replaced !== undefined) this.forget(replaced)
   }
 
   unlinkSync(path: string): void {
     const at = absolute(path)
     this.#perform({ operation: 'unlink', path: at })
-    if (!this.#files.delete(at)) throw systemError(this.#folders.has(at) ? 'EISDIR' : 'ENOENT', 'unlink', at)
+    const file = this.#files.get(at)
+    if (file === undefined) throw systemError(this.#folders.has(at) ? 'EISDIR' : 'ENOENT', 'unlink', at)
+    this.#files.delete(at)
+    this.forget(file)
   }
 
   syncDirectorySync(path: string): void {
     const at = absolute(path)
     this.#perform({ operation: 'syncDirectory', path: at })
     if (!this.#folders.has(at)) throw systemError('ENOENT', 'open', at)
+  }
+
+  syncDirectory(path: string, done: (error: NodeJS.ErrnoException | null) => void): void {
+    this.later('syncDirectory', () => {
+      try {
+        this.syncDirectorySync(path)
+      } catch (error) {
+        return done(error as NodeJS.ErrnoException)
+      }
+      done(null)
+    })
+  }
+
+  diskUsage(path: string, done: DiskUsageCallback): void {
+    const at = absolute(path)
+    const fault = this.note({ operation: 'diskUsage', path: at, async: true })
+    this.later('diskUsage', () => {
+      if (fault !== null) return done(systemError(fault.code, 'statfs', at), null)
+      if (!this.#folders.has(at) && !this.#files.has(at)) return done(systemError('ENOENT', 'statfs', at), null)
+      const free = Math.max(0, this.capacity - this.foreignBytes - this.usedBytes)
+      done(null, { total: this.capacity, free, available: free })
+    })
+  }
+
+  /** For handles: the file takes no space any more once it has neither name nor handle. */
+  forget(file: MemoryFile): void {
+    if (file.handles.size === 0 && ![...this.#files.values()].includes(file)) this.#inodes.delete(file)
   }
 
   /** For handles: writes the call down and answers the fault it meets, if any. */
@@ -185,9 +266,9 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   /** For handles: lets `deliver` run on a later turn, or when released. */
-  later(operation: HoldableOperation, deliver: () => void): void {
+  later(operation: HoldableOperation | FreeOperation, deliver: () => void): void {
     // What comes behind a held operation may overtake it, as in a thread pool.
-    if (this.#held.has(operation)) this.#pending.push({ operation, deliver })
+    if (isHoldable(operation) && this.#held.has(operation)) this.#pending.push({ operation, deliver })
     else setImmediate(deliver)
   }
 
@@ -202,18 +283,51 @@ export class MemoryFileSystem implements FileSystem {
   }
 }
 
+function isHoldable(operation: HoldableOperation | FreeOperation): operation is HoldableOperation {
+  return operation === 'read' || operation === 'write' || operation === 'fdatasync'
+}
+
 /** What an inode is: lives as long as a name or a handle has it. */
 class MemoryFile {
   readonly inode: number
+  readonly handles = new Set<MemoryFileHandle>()
   size = 0
   modifiedMs: number
   readonly #wallMs: () => number
   readonly #pages = new Map<number, Buffer>()
+  /** Pages as the last fdatasync found them, and which have changed since. */
+  readonly #syncedPages = new Map<number, Buffer>()
+  readonly #unsynced = new Set<number>()
 
   constructor(inode: number, wallMs: () => number) {
     this.inode = inode
     this.#wallMs = wallMs
     this.modifiedMs = wallMs()
+  }
+
+  sync(): void {
+    for (const index of this.#unsynced) {
+      const page = this.#pages.get(index)
+      if (page === undefined) this.#syncedPages.delete(index)
+      else this.#syncedPages.set(index, Buffer.from(page))
+    }
+    this.#unsynced.clear()
+  }
+
+  clone(onlySynced: boolean): MemoryFile {
+    const copy = new MemoryFile(this.inode, this.#wallMs)
+    copy.size = this.size
+    copy.modifiedMs = this.modifiedMs
+    for (const [index, page] of onlySynced ? this.#syncedPages : this.#pages) copy.#pages.set(index, Buffer.from(page))
+    for (const [index, page] of this.#syncedPages) copy.#syncedPages.set(index, Buffer.from(page))
+    if (!onlySynced) for (const index of this.#unsynced) copy.#unsynced.add(index)
+    return copy
+  }
+
+  get allocatedBytes(): number {
+    let sum = 0
+    for (const index of this.#pages.keys()) sum += Math.max(0, Math.min(PAGE_SIZE, this.size - index * PAGE_SIZE))
+    return sum
   }
 
   read(target: Uint8Array, at: number): number {
@@ -245,6 +359,7 @@ class MemoryFile {
 
   truncate(size: number): void {
     for (const [index, page] of this.#pages) {
+      if ((index + 1) * PAGE_SIZE > size) this.#unsynced.add(index)
       if (index * PAGE_SIZE >= size) this.#pages.delete(index)
       else if ((index + 1) * PAGE_SIZE > size) page.fill(0, size % PAGE_SIZE)
     }
@@ -253,6 +368,7 @@ class MemoryFile {
   }
 
   #page(index: number): Buffer {
+    this.#unsynced.add(index)
     let page = this.#pages.get(index)
     if (page === undefined) {
       page = Buffer.alloc(PAGE_SIZE)
@@ -275,6 +391,7 @@ class MemoryFileHandle implements FileHandle {
     this.path = path
     this.#file = file
     this.#mode = mode
+    file?.handles.add(this)
   }
 
   size(): number {
@@ -317,14 +434,14 @@ class MemoryFileHandle implements FileHandle {
 
   fdatasyncSync(): void {
     this.#throwFault(this.#system.note({ operation: 'fdatasync', path: this.path }), 'fdatasync')
-    this.#opened('fdatasync')
+    this.#opened('fdatasync').sync()
   }
 
   fdatasync(done: (error: NodeJS.ErrnoException | null) => void): void {
     const fault = this.#system.note({ operation: 'fdatasync', path: this.path, async: true })
     this.#later('fdatasync', done, () => {
       this.#throwFault(fault, 'fdatasync')
-      this.#opened('fdatasync')
+      this.#opened('fdatasync').sync()
       return 0
     })
   }
@@ -333,6 +450,20 @@ class MemoryFileHandle implements FileHandle {
     this.#system.note({ operation: 'close', path: this.path })
     if (!this.#open) throw systemError('EBADF', 'close', this.path)
     this.#open = false
+    if (this.#file === null) return
+    this.#file.handles.delete(this)
+    this.#system.forget(this.#file)
+  }
+
+  close(done: (error: NodeJS.ErrnoException | null) => void): void {
+    this.#system.later('close', () => {
+      try {
+        this.closeSync()
+      } catch (error) {
+        return done(error as NodeJS.ErrnoException)
+      }
+      done(null)
+    })
   }
 
   /** Callback forms never throw: what goes wrong comes by the callback, as from the thread pool. */

@@ -15,6 +15,7 @@ import {
 import { FakeClock } from './fake-clock.ts'
 import { type LogLine, recordingLogger, turns, until } from './ha-fixture.ts'
 import { MemoryFileSystem } from './memory-file-system.ts'
+import { RETENTION } from './retention-options.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 export const LOG_FILE_SIZE = 64 * 1024
@@ -41,18 +42,7 @@ export class MemoryDisk implements TestDisk {
   }
 
   copy(): MemoryDisk {
-    const target = new MemoryFileSystem()
-    copyFolder(this.fileSystem, target, '/')
-    return new MemoryDisk(target)
-  }
-}
-
-function copyFolder(from: MemoryFileSystem, to: MemoryFileSystem, folder: string): void {
-  to.makeDirectorySync(folder)
-  for (const name of from.listSync(folder)) {
-    const path = join(folder, name)
-    if (from.statSync(path)?.isDirectory === true) copyFolder(from, to, path)
-    else overwrite(to, path, 0, from.readFileSync(path) ?? Buffer.alloc(0))
+    return new MemoryDisk(this.fileSystem.clone())
   }
 }
 
@@ -125,7 +115,8 @@ export interface OpenOptions {
   readonly isSlave?: boolean
   readonly clock?: FakeClock
   readonly flush?: Partial<MessageStoreOptions['flush']>
-  readonly store?: Partial<Omit<MessageStoreOptions, 'flush' | 'directory' | 'isSlave'>>
+  readonly retention?: Partial<MessageStoreOptions['retention']>
+  readonly store?: Partial<Omit<MessageStoreOptions, 'flush' | 'retention' | 'directory' | 'isSlave'>>
 }
 
 /** A store with small files on a disk of its own, stopped when the test ends. */
@@ -135,7 +126,7 @@ export class TestStore<D extends TestDisk = TestDisk> {
   readonly store: MessageStore
   readonly lines: LogLine[]
 
-  private constructor(disk: D, { isSlave = false, clock, flush, store }: OpenOptions) {
+  private constructor(disk: D, { isSlave = false, clock, flush, retention, store }: OpenOptions) {
     this.disk = disk
     this.clock = clock ?? new FakeClock({ ticks: 'auto' })
     const { logger, lines } = recordingLogger()
@@ -163,6 +154,7 @@ export class TestStore<D extends TestDisk = TestDisk> {
           syncTimeoutMs: 5000,
           ...flush,
         },
+        retention: { ...RETENTION, ...retention },
       },
       { acquire: async () => () => {}, owner: { pid: 4242, startedAt: '2023-11-14T22:13:20.000Z' } },
     )

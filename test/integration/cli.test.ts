@@ -96,8 +96,11 @@ describe('the command line', () => {
     [['--set', 'slaveTimout=1'], 'did you mean slaveTimeout?'],
     [['--set', 'slaveTimeout'], 'is not KEY=VALUE'],
     [['--listen', 'here'], '"here" is not HOST:PORT (--listen)'],
-    [['-c', '/no/such/file'], '-c /no/such/file: the file cannot be read (ENOENT)'],
-    [['-c', '/'], '-c /: the file cannot be read (EISDIR)'],
+    [['-c', '/no/such/file'], '-c /no/such/file: the file cannot be read: there is no such file or folder (ENOENT)'],
+    [['-c', '/'], '-c /: the file cannot be read: it is a folder, not a file (EISDIR)'],
+    [['--listen', '192.0.2.1:0'], 'the port 192.0.2.1:0 cannot be opened: this machine has no such address (EADDRNOTAVAIL)'],
+    [['--store', '/proc/no/store'], 'the store folder /proc/no/store cannot be used: /proc/no: '],
+    [['--store', '/dev/null/store'], 'a part of the path is a file, not a folder (ENOTDIR)'],
     [['dump', '/no/such/store'], '/no/such/store is no folder'],
     [['verify', '/'], '/ has no commitlog folder'],
   ])('%j exits with 2 and one line that says why', async (args, message) => {

@@ -57,6 +57,18 @@ export function requiredLong(fields: ExtFields, name: string): number {
   return present(optionalLong(fields, name), name)
 }
 
+/**
+ * An int64 to its last digit, null where absent.
+ * @throws WireError WIRE_BAD_FIELD for anything but decimal digits with a sign, and beyond 64 bits
+ */
+export function optionalBigLong(fields: ExtFields, name: string): bigint | null {
+  const text = optionalString(fields, name)
+  if (text === null) return null
+  const value = /^[+-]?\d{1,20}$/.test(text) ? BigInt(text.startsWith('+') ? text.slice(1) : text) : null
+  if (value === null || BigInt.asIntN(64, value) !== value) throw badField(name, text, 'a 64-bit integer')
+  return value
+}
+
 /** Null where absent; like Java's parseBoolean true for `true` in any case, false for every other text. */
 export function optionalBoolean(fields: ExtFields, name: string): boolean | null {
   const text = optionalString(fields, name)

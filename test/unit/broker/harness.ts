@@ -19,6 +19,7 @@ import { createRequest, type RemotingCommand } from '../../../src/wire/remoting-
 import { RequestCode } from '../../../src/wire/request-code.ts'
 import { encodeHost } from '../../../src/wire/socket-host.ts'
 import { MemoryFileSystem } from '../../helpers/memory-file-system.ts'
+import { RETENTION } from '../../helpers/retention-options.ts'
 
 export const TOPIC_OPTIONS: TopicConfigOptions = {
   storePathRootDir: '/store',
@@ -133,6 +134,7 @@ const STORE_OPTIONS: MessageStoreOptions = {
     queueIntervalMs: 5000,
     syncTimeoutMs: 5000,
   },
+  retention: RETENTION,
 }
 
 /** Its wall stands still, so the same messages make the same bytes. */

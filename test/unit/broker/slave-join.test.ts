@@ -154,14 +154,14 @@ describe('where the HA port of the master is', () => {
     await expect(join.locate()).rejects.toMatchObject({ code: 'HA_MASTER_UNFIT', message: expect.stringContaining('--master') })
   })
 
-  test('only --ha-master: followed unchecked, with one warning', async () => {
+  test('only --ha-master: nobody to compare the logs with, one warning', async () => {
     const haMasterAddress = { host: '127.0.0.1', port: 10_912 }
     const { join, warnings } = await joinTo({ haMasterAddress })
     for (let i = 0; i < 3; i++) {
       expect(await join.locate()).toEqual(haMasterAddress)
-      await join.check(1234)
+      expect(await join.check(1234)).toBe(false)
     }
-    expect(warnings()).toEqual([expect.stringContaining('unchecked')])
+    expect(warnings()).toEqual([expect.stringContaining('not synchronized')])
   })
 
   test('a master that refuses to tell is told with code and remark, and may tell later', async () => {
@@ -248,8 +248,10 @@ describe('introducing itself and comparing', () => {
     slave.appendReplicated(0, logBytes(store).subarray(0, 150))
     const { address } = await startMaster({ store })
     const { join } = await joinTo({ masterAddress: address }, slave)
+    expect(join.masterEndOffset).toBeNull()
     await join.locate()
     await join.check(1)
+    expect(join.masterEndOffset).toBe(store.log.maxOffset)
   })
 
   test('C04: another log over the wire: diverged', async () => {

@@ -502,5 +502,7 @@ function joined(a: FileSystem, b: FileSystem): FileSystem {
     renameSync: never,
     unlinkSync: never,
     syncDirectorySync: never,
+    syncDirectory: never,
+    diskUsage: never,
   }
 }

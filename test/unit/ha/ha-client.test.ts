@@ -98,10 +98,10 @@ describe('the first report', () => {
   test('comes only after the check: until then the link is silent', async () => {
     const asked: number[] = []
     let agree = (): void => {}
-    const check = (localPort: number): Promise<void> => {
+    const check = (localPort: number): Promise<boolean> => {
       asked.push(localPort)
       return new Promise((resolve) => {
-        agree = resolve
+        agree = () => resolve(true)
       })
     }
     const scene = await sceneOf({ join: { check } })
@@ -127,6 +127,75 @@ describe('the first report', () => {
     scene.slave.fileSystem.release()
     await transferring(scene)
     expect(scene.master.reports).toEqual([100_000])
+  })
+})
+
+describe('C05: where nobody could compare the logs, the link does: the last record comes once more', () => {
+  /** A slave that holds three records of 200 bytes and joins again, with nobody to ask. */
+  async function joinedAgain(): Promise<Scene> {
+    const scene = await sceneOf({ join: { check: async () => false } })
+    await transferring(scene)
+    scene.master.send(frame(0, records(200, 3)))
+    await until(() => scene.master.reports.at(-1) === 600)
+    scene.master.connection.destroy()
+    await pass(scene.world.clock, RETRY_MS)
+    await transferring(scene)
+    return scene
+  }
+
+  test('the first report is where the last record begins; nothing beyond what was compared is reported', async () => {
+    const scene = await joinedAgain()
+    scene.master.send(frame(400, records(200, 3).subarray(400, 500)))
+    await pass(scene.world.clock, HEARTBEAT_MS + 2000)
+    expect(scene.master.reports).toEqual([400, 500])
+    scene.master.send(frame(500, records(200, 5).subarray(500)))
+    await until(() => scene.master.reports.at(-1) === 1000)
+    expect(scene.master.reports).toEqual([400, 500, 600, 1000])
+    expect(scene.slave.store.range.maxOffset).toBe(1000)
+  })
+
+  test('A01: another log of the same length is never reported as held, and nothing is appended', async () => {
+    const scene = await joinedAgain()
+    const other = records(200, 5)
+    other.writeUInt8(0x55, 550)
+    scene.master.send(frame(400, other.subarray(400)))
+    await until(() => scene.slave.refusals.length === 1)
+    expect(scene.slave.refusals).toEqual([
+      expect.objectContaining({ code: 'HA_DIVERGED', message: expect.stringContaining('differ at offset 550') }),
+    ])
+    expect(scene.master.reports).toEqual([400])
+    expect(scene.slave.store.range.maxOffset).toBe(600)
+  })
+
+  test('C03: a master that has less says so with its next heartbeat', async () => {
+    const scene = await joinedAgain()
+    scene.master.send(frame(400, records(200, 3).subarray(400, 500)))
+    scene.master.send(frame(500))
+    await until(() => scene.slave.refusals.length === 1)
+    expect(scene.slave.refusals[0]).toMatchObject({ code: 'HA_DIVERGED', message: expect.stringContaining('from offset 500') })
+  })
+
+  test('a log of one record: its first byte is not asked for, because a report of 0 says "nothing"', async () => {
+    const scene = await sceneOf({ join: { check: async () => false } })
+    await transferring(scene)
+    scene.master.send(frame(0, records(200, 1)))
+    await until(() => scene.master.reports.at(-1) === 200)
+    scene.master.connection.destroy()
+    await pass(scene.world.clock, RETRY_MS)
+    await transferring(scene)
+    expect(scene.master.reports).toEqual([1])
+    scene.master.send(frame(1, records(200, 2).subarray(1)))
+    await until(() => scene.master.reports.at(-1) === 400)
+  })
+
+  test('a link that breaks meanwhile begins the comparison anew', async () => {
+    const scene = await joinedAgain()
+    scene.master.send(frame(400, records(200, 3).subarray(400, 450)))
+    await until(() => scene.slave.ha.clientInfo?.downSinceTimestamp === 0)
+    scene.master.connection.destroy()
+    await pass(scene.world.clock, RETRY_MS)
+    await transferring(scene)
+    expect(scene.master.reports).toEqual([400])
   })
 })
 
@@ -294,9 +363,9 @@ describe('frames that must not be taken', () => {
   const log = records(200, 5)
 
   test.each([
-    ['C06: data behind our end', frame(1200, log), 'this log ends at 1000'],
-    ['C06: data before our end', frame(800, log), 'this log ends at 1000'],
-    ['C06: a heartbeat elsewhere', frame(1200), 'this log ends at 1000'],
+    ['C06: data behind our end', frame(1200, log), 'this log goes on at 1000'],
+    ['C06: data before our end', frame(800, log), 'this log goes on at 1000'],
+    ['C06: a heartbeat elsewhere', frame(1200), 'this log goes on at 1000'],
     ['C07: a body that crosses the end of a file of ours', frame(1000, Buffer.alloc(4 * KIB)), 'mappedFileSizeCommitLog 4096'],
     ['B06: a negative size', Buffer.from('00000000000003e8ffffffff', 'hex'), 'impossible body size'],
     ['B06: a size no frame has', Buffer.from('00000000000003e87fffffff', 'hex'), 'impossible body size'],
@@ -345,6 +414,22 @@ describe('frames that must not be taken', () => {
     expect(attempts).toBeGreaterThan(8)
     expect(attempts).toBeLessThan(30)
     expect(scene.slave.warnings().filter((line) => line.includes('trying again'))).toHaveLength(1)
+    expect(scene.slave.lines.filter(({ message }) => message === 'following the master')).toHaveLength(1)
+  })
+})
+
+describe('C14: how far it knows to be behind', () => {
+  test('by where the log of the master ended at the connect, later by what comes', async () => {
+    const scene = await sceneOf({ join: { masterEndOffset: 1500 } })
+    await transferring(scene)
+    scene.master.send(frame(0, records(500, 2)))
+    await until(() => scene.master.reports.at(-1) === 1000)
+    await pass(scene.world.clock, 3000)
+    expect(scene.slave.ha.clientInfo).toMatchObject({ masterEndOffset: 1500, catchUpFrom: 0, gainBytesPerSecond: 0 })
+    expect(scene.slave.ha.clientInfo?.behindMs).toBeGreaterThanOrEqual(3000)
+    scene.master.send(frame(1000, records(500, 4).subarray(1000)))
+    await until(() => scene.master.reports.at(-1) === 2000)
+    expect(scene.slave.ha.clientInfo).toMatchObject({ masterEndOffset: 2000, catchUpFrom: 2000, behindMs: 0 })
   })
 })
 
@@ -520,8 +605,9 @@ describe('joining', () => {
 
   test('any other error is no reason to give up', async () => {
     let attempts = 0
-    const check = async (): Promise<void> => {
+    const check = async (): Promise<boolean> => {
       if (++attempts < 4) throw new HaError('HA_MASTER_UNFIT', 'not now')
+      return true
     }
     const scene = await sceneOf({ join: { check } })
     await pass(scene.world.clock, 3000)
@@ -535,7 +621,7 @@ describe('joining', () => {
     const answers: ((error: Error) => void)[] = []
     const scene = await sceneOf({
       join: {
-        check: () => (answers.length < 1 ? new Promise((_resolve, reject) => void answers.push(reject)) : Promise.resolve()),
+        check: () => (answers.length < 1 ? new Promise((_resolve, reject) => void answers.push(reject)) : Promise.resolve(true)),
       },
     })
     await until(() => answers.length === 1)

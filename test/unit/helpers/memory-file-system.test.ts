@@ -98,3 +98,43 @@ test('files are stamped with the time that was given', () => {
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0)).then(() => new Promise((resolve) => setImmediate(resolve)))
 }
+
+test('a file takes space until it has neither name nor handle, holes take none, and open handles are listed', () => {
+  const { disk, handle } = setUp()
+  handle.truncateSync(10 * 1024 ** 2)
+  expect(disk.usedBytes).toBe(0)
+  handle.writeSync([bytes], 1024 ** 2)
+  const taken = disk.usedBytes
+  expect(taken).toBeGreaterThanOrEqual(bytes.length)
+  const second = disk.openSync('/log', 'read')
+  expect(disk.openPaths).toEqual(['/log', '/log'])
+  disk.unlinkSync('/log')
+  handle.closeSync()
+  expect([disk.usedBytes, disk.openPaths]).toEqual([taken, ['/log']])
+  second.closeSync()
+  expect([disk.usedBytes, disk.openPaths]).toEqual([0, []])
+})
+
+test('room on the disk is what its files and those of others leave', async () => {
+  const { disk, handle } = setUp()
+  disk.capacity = 1000
+  disk.foreignBytes = 300
+  handle.writeSync([bytes], 0)
+  const usage = await new Promise((resolve) => disk.diskUsage('/', (_error, found) => resolve(found)))
+  expect(usage).toEqual({ total: 1000, free: 690, available: 690 })
+})
+
+test('a clone is the disk of the next process; after a power cut it has only what was synced', () => {
+  const { disk, handle } = setUp()
+  disk.makeDirectorySync('/folder')
+  handle.writeSync([bytes], 0)
+  handle.fdatasyncSync()
+  handle.writeSync([Buffer.from('XY')], 2)
+  disk.openSync('/new', 'create').writeSync([bytes], 0)
+  const [warm, cold] = [disk.clone(), disk.clone({ onlySynced: true })]
+  handle.writeSync([Buffer.from('later')], 0)
+  const texts = (one: MemoryFileSystem) => ['/log', '/new'].map((path) => one.readFileSync(path)?.toString('latin1'))
+  expect(texts(warm)).toEqual(['01XY456789', '0123456789'])
+  expect(texts(cold)).toEqual(['0123456789', '\0'.repeat(10)])
+  expect([cold.listSync('/'), cold.statSync('/log')?.modifiedMs, cold.openPaths]).toEqual([['folder', 'log', 'new'], 1234, []])
+})

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import type { FileHandle, FileSystem, OpenMode } from '../../../src/platform/file-system.ts'
+import type { DiskUsage, FileHandle, FileSystem, OpenMode } from '../../../src/platform/file-system.ts'
 
 const PIECES = [Buffer.from('one'), Buffer.alloc(0), Buffer.from('two'), Buffer.from('three')]
 const PIECES_SIZE = 11
@@ -208,10 +208,54 @@ export function fileSystemContract(make: () => { fileSystem: FileSystem; root: s
     expect(fileSystem.statSync(`${root}/moved`)?.inode).toBe(stat?.inode)
   })
 
+  test('a file without a name is read through its handle until that is closed, and never by its name', async () => {
+    const { fileSystem, file } = setUp()
+    const handle = fileSystem.openSync(file, 'create')
+    handle.writeSync([Buffer.from('gone')], 0)
+    fileSystem.unlinkSync(file)
+    expect(fileSystem.statSync(file)).toBeNull()
+    const bytes = Buffer.alloc(4)
+    expect(await asyncRead(handle, bytes, 0)).toBe(4)
+    expect(bytes.toString()).toBe('gone')
+    await byCallback((done) => handle.close(done))
+    expect(() => handle.readSync(bytes, 0)).toThrow(expect.objectContaining({ code: 'EBADF' }))
+  })
+
+  test('a folder is synced by callback, and an absent one is ENOENT', async () => {
+    const { fileSystem, root } = setUp()
+    await byCallback((done) => fileSystem.syncDirectory(root, done))
+    await expect(byCallback((done) => fileSystem.syncDirectory(`${root}/absent`, done))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('a disk tells its room: never more available than free, nor more free than there is', async () => {
+    const { fileSystem, root, open, file } = setUp()
+    open(file, 'create').writeSync([Buffer.alloc(5000, 1)], 0)
+    const { total, free, available } = await diskUsage(fileSystem, root)
+    expect(total).toBeGreaterThan(0)
+    expect(available).toBeGreaterThanOrEqual(0)
+    expect(available).toBeLessThanOrEqual(free)
+    expect(free).toBeLessThanOrEqual(total - 5000)
+  })
+
+  test('a path that is not there has no room', async () => {
+    const { fileSystem, root } = setUp()
+    await expect(diskUsage(fileSystem, `${root}/absent`)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
   test('stat and readFile of an absent file are null', () => {
     const { fileSystem, file } = setUp()
     expect([fileSystem.statSync(file), fileSystem.readFileSync(file)]).toEqual([null, null])
   })
+}
+
+function byCallback(start: (done: (error: Error | null) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => start((error) => (error === null ? resolve() : reject(error))))
+}
+
+function diskUsage(fileSystem: FileSystem, path: string): Promise<DiskUsage> {
+  return new Promise((resolve, reject) =>
+    fileSystem.diskUsage(path, (error, usage) => (usage === null ? reject(error) : resolve(usage))),
+  )
 }
 
 export function asyncWrite(handle: FileHandle, buffers: readonly Uint8Array[], at: number): Promise<number> {

@@ -116,6 +116,17 @@ describe('real disk that does less than it was asked', () => {
     },
   )
 
+  test('a folder that cannot be synced by callback is borne, another failure is told', async () => {
+    const { handle } = setUp()
+    const sync = (): Promise<unknown> =>
+      new Promise((resolve) => nodeFileSystem.syncDirectory(path.dirname(handle.path), resolve))
+    const fsync = vi.spyOn(fs, 'fsync')
+    for (const code of ['EISDIR', 'EIO']) {
+      fsync.mockImplementation((_fd, done) => void setImmediate(done, Object.assign(new Error(code), { code })))
+      expect(await sync()).toEqual(code === 'EIO' ? expect.objectContaining({ code }) : null)
+    }
+  })
+
   test('a folder sync that fails for another reason is told', () => {
     const { handle } = setUp()
     vi.spyOn(fs, 'fsyncSync').mockImplementation(() => {
