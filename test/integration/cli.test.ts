@@ -93,7 +93,7 @@ describe('the command line', () => {
     expect(stderr).toMatch(/^ha-broker: [^\n]*tcsh[^\n]*\n$/)
   })
 
-  test.each([[['--version']], [['--rol', 'SLAVE']], [['--role', 'MASTER']]])(
+  test.each([[['--version']], [['--rol', 'SLAVE']], [['--role', 'MASTER']], [['namesrv', '--listen', 'x']], [['namesrv', '-p']]])(
     '%j is answered without loading what only a running command needs',
     async (args) => {
       const folder = temporaryFolder()
@@ -107,6 +107,7 @@ describe('the command line', () => {
         '/node_modules/cli-progress/',
         '/node_modules/@bomb.sh/',
         '/src/broker/',
+        '/src/namesrv/',
         '/src/store/',
         '/src/remoting/',
       ])
