@@ -81,7 +81,7 @@ export class IndexFile {
       handle.truncateSync(indexFileSize(geometry))
       handle.writeSync([encodeIndexHeader(file.#header)], 0)
     } catch (error) {
-      file.destroySync() // it would be the last one at the next start, and no index
+      file.#discard() // it would be the last one at the next start, and no index
       throw error
     }
     file.#slots = new IndexSlots(handle, geometry.hashSlotNum, true)
@@ -393,6 +393,14 @@ export class IndexFile {
     this.#pending = Buffer.alloc(0)
     this.#pendingSize = 0
     this.#linkedSize = 0
+  }
+
+  #discard(): void {
+    try {
+      this.destroySync()
+    } catch {
+      // What stopped the making of it counts more.
+    }
   }
 
   /** Removes the file; the name is safe after a sync of the folder. Throws as the disk does. */
