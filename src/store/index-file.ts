@@ -53,7 +53,10 @@ export class IndexFile {
   #linkedSize = 0
   /** Keeps the touching of slots from being left out as useless. */
   #touched = 0
-  #isDirty = false
+  /** Counts what is changed; which of it is on disk, and which was there when the flush under way began. */
+  #changes = 0
+  #changesFlushed = 0
+  #changesAtStart = 0
 
   private constructor(fileSystem: FileSystem, path: string, geometry: IndexGeometry, header: IndexHeader) {
     this.#fileSystem = fileSystem
@@ -81,11 +84,11 @@ export class IndexFile {
       handle.truncateSync(indexFileSize(geometry))
       handle.writeSync([encodeIndexHeader(file.#header)], 0)
     } catch (error) {
-      file.destroySync() // it would be the last one at the next start, and no index
+      file.#discard() // it would be the last one at the next start, and no index
       throw error
     }
     file.#slots = new IndexSlots(handle, geometry.hashSlotNum, true)
-    file.#isDirty = true
+    file.#changes++
     return file
   }
 
@@ -143,7 +146,7 @@ export class IndexFile {
 
   /** Whether something of it is not forced to the disk yet. */
   get isDirty(): boolean {
-    return this.#isDirty
+    return this.#changes !== this.#changesFlushed
   }
 
   /** Bytes of entries gathered and not written. */
@@ -179,7 +182,7 @@ export class IndexFile {
     header.indexCount = number + 1
     header.endPhyOffset = physicOffset
     header.endTimestamp = storeTimestamp
-    this.#isDirty = true
+    this.#changes++
   }
 
   /** Makes gathered entries the newest of their slots. Throws as the disk does; what is not linked waits for another try. */
@@ -226,8 +229,13 @@ export class IndexFile {
     if (this.#pending.length > PENDING_SIZE_KEPT) this.#pending = Buffer.alloc(0)
   }
 
-  /** From now on `writeSomeSlots` goes once through all slots that have changed. */
-  startWritingSlots(): void {
+  /**
+   * Begins to force all there is to the disk: then come `writeSomeSlots`, as long as it says so, `writeHeader` and `fdatasync`. What is put in
+   * between counts for the next time. Throws as the disk does.
+   */
+  startFlush(): void {
+    this.writePending()
+    this.#changesAtStart = this.#changes
     this.#slots?.startWriting()
   }
 
@@ -244,9 +252,12 @@ export class IndexFile {
 
   /** Forces what is written to the disk. */
   fdatasync(done: (error: Error | null) => void): void {
-    this.#isDirty = false
-    if (this.#handle === null) done(null)
-    else this.#handle.fdatasync(done)
+    const changes = this.#changesAtStart
+    if (this.#handle === null) return done(null)
+    this.#handle.fdatasync((error) => {
+      if (error === null) this.#changesFlushed = changes
+      done(error)
+    })
   }
 
   /** Gives back the memory of a full file that is on disk; from now on it is only read. */
@@ -337,7 +348,7 @@ export class IndexFile {
     this.#header.indexCount = count
     this.#header.endPhyOffset = last.physicOffset
     this.#header.endTimestamp = storeTimestampAt(last.physicOffset) ?? this.beginTimestamp + last.seconds * 1000
-    this.#isDirty = true
+    this.#changes++
     return true
   }
 
@@ -395,10 +406,18 @@ export class IndexFile {
     this.#linkedSize = 0
   }
 
+  #discard(): void {
+    try {
+      this.destroySync()
+    } catch {
+      // What stopped the making of it counts more.
+    }
+  }
+
   /** Removes the file; the name is safe after a sync of the folder. Throws as the disk does. */
   destroySync(): void {
     this.closeSync()
-    this.#isDirty = false
+    this.#changesFlushed = this.#changes
     this.#fileSystem.unlinkSync(this.path)
   }
 }

@@ -45,7 +45,7 @@ export class IndexFlush {
     try {
       if (this.#started !== file) {
         this.#started = file
-        file.startWritingSlots()
+        file.startFlush()
         this.#parts.syncFolder()
       }
       if (file.writeSomeSlots()) return this.#clock.afterTick(done)

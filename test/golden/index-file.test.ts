@@ -27,7 +27,7 @@ test('the first entry of a file of the usual size, its slot and its header', asy
   file.put(INDEX_KEY_HASH, RECORD_OFFSET, STORE_TIMESTAMP)
   file.put(INDEX_KEY_HASH, RECORD_OFFSET + 123, STORE_TIMESTAMP + 2999)
   file.writePending()
-  file.startWritingSlots()
+  file.startFlush()
   expect(file.writeSomeSlots()).toBe(false)
   file.writeHeader()
   await new Promise((resolve) => file.fdatasync(resolve))

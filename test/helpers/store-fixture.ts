@@ -24,7 +24,7 @@ export const LOG_FILE_SIZE = 64 * 1024
 export const QUEUE_FILE_SIZE = 4000
 export const UNIT_SIZE = 20
 /** Small enough that files roll and slots have chains. */
-export const INDEX_GEOMETRY: IndexGeometry = { hashSlotNum: 1500, indexNum: 101 }
+export const INDEX_GEOMETRY: IndexGeometry = { hashSlotNum: 5003, indexNum: 101 }
 const BORN_HOST = Buffer.from([192, 168, 1, 10, 0, 0, 0xc3, 0x50])
 const STORE_HOST = Buffer.from([192, 168, 1, 20, 0, 0, 0x2a, 0x9f])
 

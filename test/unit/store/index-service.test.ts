@@ -7,6 +7,7 @@ import {
   type DraftOptions,
   disagreements,
   INDEX_GEOMETRY,
+  LOG_FILE_SIZE,
   logContent,
   logPath,
   MemoryDisk,
@@ -20,6 +21,7 @@ import {
 const OFF: MessageStoreOptions['index'] = { enabled: false, geometry: INDEX_GEOMETRY }
 const ALWAYS = { beginTimestamp: 0, endTimestamp: Number.MAX_SAFE_INTEGER, max: 64 }
 const KEYS_PER_FILE = INDEX_GEOMETRY.indexNum - 1
+const SLOTS_SIZE = 4 * INDEX_GEOMETRY.hashSlotNum
 
 /** A message with the unique key `u<i>` and one more key. */
 function keyed(i: number, rest: Partial<DraftOptions> = {}): DraftOptions {
@@ -54,6 +56,16 @@ async function faultsAfterStop(store: TestStore): Promise<string[]> {
   await caughtUp(store)
   await store.store.stop()
   return [...disagreements(store.disk, store.store), ...indexFaults(store.disk)]
+}
+
+/** Nothing of the log from `end` on is on the disk. */
+function tearLog(disk: TestDisk, end: number): void {
+  for (const name of disk.fileSystem.listSync(`${disk.root}/commitlog`)) {
+    const kept = Math.max(0, end - Number(name))
+    if (kept >= LOG_FILE_SIZE) continue
+    resize(disk.fileSystem, logPath(disk, Number(name)), kept)
+    resize(disk.fileSystem, logPath(disk, Number(name)), LOG_FILE_SIZE)
+  }
 }
 
 function errorsOf({ lines }: TestStore): string[] {
@@ -238,9 +250,7 @@ describe.each([
     const [at = 0] = logContent(disk)
       .records.slice(70)
       .map(({ physicOffset }) => physicOffset)
-    const path = logPath(disk)
-    resize(disk.fileSystem, path, at)
-    resize(disk.fileSystem, path, 64 * 1024)
+    tearLog(disk, at)
     const again = await TestStore.open(disk, { isSlave: true })
     expect(again.store.range.maxOffset).toBe(at)
     await caughtUp(again)
@@ -286,10 +296,10 @@ describe('after a crash', () => {
   })
 
   test.each([
-    ['lost slots', (disk: MemoryDisk, path: string) => overwrite(disk.fileSystem, path, 40, Buffer.alloc(1500 * 4))],
+    ['lost slots', (disk: MemoryDisk, path: string) => overwrite(disk.fileSystem, path, 40, Buffer.alloc(SLOTS_SIZE))],
     [
       'slots that point anywhere',
-      (disk: MemoryDisk, path: string) => overwrite(disk.fileSystem, path, 40, Buffer.alloc(6000, 1)),
+      (disk: MemoryDisk, path: string) => overwrite(disk.fileSystem, path, 40, Buffer.alloc(SLOTS_SIZE, 1)),
     ],
     ['a torn header', (disk: MemoryDisk, path: string) => overwrite(disk.fileSystem, path, 0, Buffer.alloc(32))],
     ['a header of nonsense', (disk: MemoryDisk, path: string) => overwrite(disk.fileSystem, path, 0, Buffer.alloc(40, 0xff))],
@@ -301,7 +311,7 @@ describe('after a crash', () => {
       'entries of the last seconds lost',
       (disk: MemoryDisk, path: string) => {
         const size = disk.fileSystem.statSync(path)?.size ?? 0
-        resize(disk.fileSystem, path, 40 + 6000 + 20 * 30)
+        resize(disk.fileSystem, path, 40 + SLOTS_SIZE + 20 * 30)
         resize(disk.fileSystem, path, size)
       },
     ],
@@ -322,26 +332,46 @@ describe('after a crash', () => {
     expect(faults).toEqual([])
   })
 
-  test('a checkpoint that never spoke of an index trusts none of it', async () => {
-    const { disk } = await crashed()
-    overwrite(disk.fileSystem, `${disk.root}/checkpoint`, 16, Buffer.alloc(8))
-    const { faults } = await recovered(disk)
-    expect(faults).toEqual([])
+  test.each([596, 600, 610, 640, 700, 1000, 1020])(
+    'D05: the log lost all from record %i on: so does the index, also after the next crash',
+    async (kept) => {
+      const { disk } = await crashed()
+      tearLog(disk, logContent(disk).records[kept]?.physicOffset ?? 0)
+      const store = await TestStore.open(disk, { isSlave: true })
+      await caughtUp(store)
+      expect(await find(store, `u${kept}`)).toEqual([])
+      const killed = store.disk.copy()
+      expect(await faultsAfterStop(store)).toEqual([])
+      const again = await TestStore.open(killed)
+      await putMany(again, 2000, 2003)
+      expect(await faultsAfterStop(again)).toEqual([])
+      expect(expectedEntries(again.disk).length).toBe(2 * (kept + 3))
+    },
+  )
+
+  test('D05: a damaged prepared message takes those behind it out of the index, though no queue knew of them', async () => {
+    const store = await TestStore.inMemory()
+    await store.putEach(keyed(0), keyed(1, { sysFlag: 0x4 }), keyed(2, { sysFlag: 0x4 }))
+    await store.dispatched()
+    await store.store.stop()
+    const [, second] = logContent(store.disk).records
+    overwrite(store.disk.fileSystem, logPath(store.disk), (second?.physicOffset ?? 0) + 100, Buffer.from('damage'))
+    const slave = await TestStore.open(store.disk, { isSlave: true })
+    expect(slave.store.range.maxOffset).toBe(second?.physicOffset)
+    expect(await find(slave, 'u0')).toHaveLength(1)
+    for (const key of ['u1', 'u2']) expect(await find(slave, key), key).toEqual([])
+    expect(await faultsAfterStop(slave)).toEqual([])
   })
 
-  test('D05: what stood behind a cut is gone from the file, and does not come back after the next crash', async () => {
-    const { disk, flushed } = await crashed()
-    const fileStart = flushed - (flushed % 65_536)
-    resize(disk.fileSystem, logPath(disk, fileStart), flushed - fileStart)
-    resize(disk.fileSystem, logPath(disk, fileStart), 65_536)
-    const store = await TestStore.open(disk)
-    await putMany(store, 2000, 2003)
-    const again = await store.afterKill()
-    await caughtUp(again)
-    expect(await find(again, 'u1001')).toEqual([])
-    expect(expectedEntries(again.disk).length).toBe(2 * 1003)
-    expect(await faultsAfterStop(again)).toEqual([])
-    expect(await faultsAfterStop(store)).toEqual([])
+  test('entries that the checkpoint does not vouch for are made again, however sound they look', async () => {
+    const { disk } = await crashed()
+    const sound = indexContent(disk).map(({ entries }) => entries)
+    overwrite(disk.fileSystem, `${disk.root}/checkpoint`, 16, Buffer.alloc(8))
+    overwrite(disk.fileSystem, indexPath(disk, 3), 40 + SLOTS_SIZE + 20 * 7 + 12, Buffer.from([0, 0, 0, 9])) // the seconds of entry 7
+    const { faults, status } = await recovered(disk)
+    expect(status.behindBytes).toBeGreaterThan(0)
+    expect(faults).toEqual([])
+    expect(indexContent(disk).map(({ entries }) => entries)).toEqual(sound)
   })
 })
 
