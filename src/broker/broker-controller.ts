@@ -1,11 +1,9 @@
 import { assert } from '../base/assert.ts'
 import { type MqError, RemotingError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
-import { RateLimitedLog } from '../base/rate-limited-log.ts'
 import type { Service } from '../base/service.ts'
-import { BROKER_CONFIG_TABLE, type BrokerConfig } from '../config/config-table.ts'
+import type { BrokerConfig } from '../config/config-table.ts'
 import { formatHostPort } from '../config/host-port.ts'
-import { formatValue } from '../config/parse-value.ts'
 import { HAService } from '../ha/ha-service.ts'
 import { isoTime } from '../platform/clock.ts'
 import { hostAllowList } from '../platform/host-allow-list.ts'
@@ -16,21 +14,13 @@ import { ProcessorTable } from '../remoting/processor-table.ts'
 import { RemotingServer } from '../remoting/remoting-server.ts'
 import { MessageStore } from '../store/message-store.ts'
 import type { AcquireProcessLock } from '../store/store-lock.ts'
-import { RequestCode } from '../wire/request-code.ts'
-import { encodeHost } from '../wire/socket-host.ts'
-import { UniqueKeyMaker } from '../wire/unique-key.ts'
 import type { BrokerAddresses } from './broker-addresses.ts'
-import { brokerConfigProcessor } from './processors/broker-config-processor.ts'
-import { brokerRuntimeProcessor } from './processors/broker-runtime-processor.ts'
-import { haStatusProcessor } from './processors/ha-status-processor.ts'
-import { PullMessageProcessor } from './processors/pull-message-processor.ts'
-import { SendMessageProcessor } from './processors/send-message-processor.ts'
-import { viewMessageProcessor } from './processors/view-message-processor.ts'
-import { everyClient, everyGroup, noOffsets } from './pull-defaults.ts'
+import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
-import { runtimeInfo } from './runtime-info.ts'
+import { type BrokerParts, registerProcessors } from './register-processors.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
+import { SubscriptionGroupManager } from './subscription-group-manager.ts'
 import { TopicConfigManager } from './topic-config-manager.ts'
 
 /** Distance of the fast port below the broker's (BrokerController: VIP channel). */
@@ -57,6 +47,8 @@ export class BrokerController implements Service {
   readonly #haService: HAService
   readonly #join: SlaveJoin | null
   readonly #topics: TopicConfigManager
+  readonly #groups: SubscriptionGroupManager
+  readonly #offsets: ConsumerOffsetManager
   readonly #holdService: PullRequestHoldService
   readonly #processors: ProcessorTable
   readonly #lagLog: SlaveLagLog
@@ -81,7 +73,11 @@ export class BrokerController implements Service {
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
     this.#store.useGate(this.#haService)
     this.#store.useSlavePositions(this.#haService)
-    this.#topics = new TopicConfigManager(platform.fileSystem, platform.clock, logger, config)
+    const { fileSystem, clock } = platform
+    const storage = { fileSystem, clock, logger, turns: this.#store.readSlots, directory: config.storePathRootDir }
+    this.#topics = new TopicConfigManager(storage, config)
+    this.#groups = new SubscriptionGroupManager(storage, config)
+    this.#offsets = new ConsumerOffsetManager(storage, config)
     this.#holdService = new PullRequestHoldService(platform.clock)
     this.#store.useArrivals(this.#holdService)
     this.#processors = new ProcessorTable(logger.child({ part: 'remoting' }), platform.clock)
@@ -107,6 +103,8 @@ export class BrokerController implements Service {
     try {
       await this.#store.start()
       this.#topics.load()
+      this.#groups.load()
+      this.#offsets.start()
       await this.#listen()
     } catch (error) {
       await this.#stop().catch((stopError: unknown) =>
@@ -153,6 +151,7 @@ export class BrokerController implements Service {
     await this.#haService.drain(DRAIN_TIMEOUT_MS)
     await this.#haService.stop()
     await this.#join?.close() // behind the one who asks through it, or that would only try again
+    await Promise.all([this.#topics.stop(), this.#groups.stop(), this.#offsets.stop()])
     await this.#store.stop()
   }
 
@@ -160,11 +159,26 @@ export class BrokerController implements Service {
     const { bindAddress, listenPort } = this.#config
     const main = await this.#serve({ host: bindAddress, port: listenPort }, 'the port')
     // Messages carry the real port, so not before; and before the loop turns, when the first connection is taken.
-    this.#registerProcessors(main.address)
+    registerProcessors(this.#processors, this.#parts, main.address)
     const fastPort = Math.max(0, listenPort - FAST_PORT_DISTANCE)
     const fast = await this.#serve({ host: bindAddress, port: fastPort }, "the fast port, two below the broker's,")
     await this.#haService.start()
     this.#addresses = { listen: main.address, haListen: this.#haService.address, fastListen: fast.address }
+  }
+
+  get #parts(): BrokerParts {
+    return {
+      platform: this.#platform,
+      logger: this.#logger,
+      config: this.#config,
+      facts: this.#hooks.process,
+      store: this.#store,
+      haService: this.#haService,
+      topics: this.#topics,
+      groups: this.#groups,
+      offsets: this.#offsets,
+      holdService: this.#holdService,
+    }
   }
 
   /** @param what for the message where somebody has the port */
@@ -181,66 +195,6 @@ export class BrokerController implements Service {
     }
     this.#servers.push(server)
     return server
-  }
-
-  #registerProcessors(listen: Address): void {
-    const { clock, random } = this.#platform
-    const { brokerIP1, brokerRole } = this.#config
-    const { port } = listen
-    const keys = new UniqueKeyMaker({
-      host: encodeHost(brokerIP1, port),
-      pid: this.#hooks.process.pid,
-      salt: Math.floor(random.next() * 2 ** 32),
-    })
-    const send = new SendMessageProcessor(this.#store, this.#topics, random, () => keys.next(clock.wallMs()), {
-      ...this.#config,
-      storeHost: { host: brokerIP1, port },
-    })
-    const dataVersion = { counter: 0, stateVersion: 0, timestamp: this.#hooks.process.bootTimestamp }
-    const runtime = () => runtimeInfo(this.#platform, this.#hooks.process, this.#config, this.#store, this.#haService)
-    this.#processors.register(RequestCode.SEND_MESSAGE, send.process)
-    this.#processors.register(RequestCode.SEND_MESSAGE_V2, send.process)
-    const pull = this.#pullProcessor()
-    this.#processors.register(RequestCode.PULL_MESSAGE, pull.process)
-    this.#processors.register(RequestCode.LITE_PULL_MESSAGE, pull.process)
-    this.#processors.register(
-      RequestCode.GET_BROKER_CONFIG,
-      brokerConfigProcessor(
-        () => this.#configTexts(listen.port),
-        dataVersion,
-        this.#haService,
-        new RateLimitedLog(this.#logger, () => clock.monotonicMs()),
-      ),
-    )
-    this.#processors.register(RequestCode.GET_BROKER_RUNTIME_INFO, brokerRuntimeProcessor(runtime))
-    this.#processors.register(RequestCode.VIEW_MESSAGE_BY_ID, viewMessageProcessor(this.#store.log))
-    this.#processors.register(
-      RequestCode.GET_BROKER_HA_STATUS,
-      haStatusProcessor(this.#haService, this.#store.log, brokerRole !== 'SLAVE'),
-    )
-  }
-
-  #pullProcessor(): PullMessageProcessor {
-    const { clock } = this.#platform
-    return new PullMessageProcessor(
-      {
-        store: this.#store,
-        topics: this.#topics,
-        groups: everyGroup,
-        clients: everyClient,
-        offsets: noOffsets,
-        holdService: this.#holdService,
-        log: new RateLimitedLog(this.#logger, () => clock.monotonicMs()),
-        isMasterLinkUp: () => this.#haService.clientInfo?.state === 'TRANSFER',
-      },
-      this.#config,
-    )
-  }
-
-  /** The configuration as texts, with the ports that are really open. */
-  #configTexts(listenPort: number): Record<string, string> {
-    const config = { ...this.#config, listenPort, haListenPort: this.#haService.address.port }
-    return Object.fromEntries(BROKER_CONFIG_TABLE.map(({ name }) => [name, formatValue(config[name])]))
   }
 }
 

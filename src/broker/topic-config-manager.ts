@@ -1,17 +1,17 @@
-import { join } from 'node:path'
 import type { Logger } from '../base/logger.ts'
+import { SortedNames } from '../base/sorted-names.ts'
 import type { Clock } from '../platform/clock.ts'
-import type { FileSystem } from '../platform/file-system.ts'
-import { loadConfigFile, replaceConfigFile } from './config-file.ts'
+import { type ConfigStorage, ConfigTableFile } from './config-table-file.ts'
 import { type DataVersion, nextDataVersion } from './data-version.ts'
-import { fastjsonText } from './fastjson-text.ts'
+import { type FastjsonValue, fastjsonPieces, TableEntries } from './fastjson-text.ts'
 import { PERM_INHERIT, PERM_READ, PERM_WRITE, type TopicConfig, topicConfig } from './topic-config.ts'
 import { AUTO_CREATE_TOPIC } from './topic-names.ts'
 
 const READ_WRITE = PERM_READ | PERM_WRITE
+/** No send makes a topic in a table of so many. Retry and dead-letter topics are bounded by the groups they belong to. */
+const AUTO_CREATED_MAX = 100_000
 
 export interface TopicConfigOptions {
-  readonly storePathRootDir: string
   readonly brokerClusterName: string
   readonly brokerName: string
   readonly autoCreateTopicEnable: boolean
@@ -28,27 +28,26 @@ export interface Topic {
 
 /** The topics of this broker, kept in `config/topics.json` (TopicConfigManager). */
 export class TopicConfigManager {
-  readonly #fileSystem: FileSystem
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #options: TopicConfigOptions
-  readonly #path: string
+  readonly #file: ConfigTableFile
   readonly #topics = new Map<string, Topic>()
+  readonly #names = new SortedNames()
   #dataVersion: DataVersion
 
-  constructor(fileSystem: FileSystem, clock: Clock, logger: Logger, options: TopicConfigOptions) {
-    this.#fileSystem = fileSystem
-    this.#clock = clock
-    this.#logger = logger
+  constructor(storage: ConfigStorage, options: TopicConfigOptions) {
+    this.#clock = storage.clock
+    this.#logger = storage.logger
     this.#options = options
-    this.#path = join(options.storePathRootDir, 'config', 'topics.json')
-    this.#dataVersion = { counter: 0, stateVersion: 0, timestamp: clock.wallMs() }
+    this.#file = new ConfigTableFile(storage, 'topics.json', () => this.#text())
+    this.#dataVersion = { counter: 0, stateVersion: 0, timestamp: storage.clock.wallMs() }
   }
 
   /** Takes up what is on file; the built-in topics are always there (TopicConfigManager.init). */
   load(): void {
     for (const config of this.#builtInTopics()) this.#put(config)
-    const file = loadConfigFile(this.#fileSystem, this.#path) as {
+    const file = this.#file.load() as {
       dataVersion?: Partial<DataVersion>
       topicConfigTable?: Record<string, Partial<TopicConfig>>
     } | null
@@ -58,6 +57,16 @@ export class TopicConfigManager {
     this.#dataVersion = { ...this.#dataVersion, ...file?.dataVersion }
   }
 
+  /** Resolves when all changes so far are on file, with true, or could not be saved. */
+  flush(): Promise<boolean> {
+    return this.#file.flush()
+  }
+
+  /** Saves what has changed. */
+  stop(): Promise<void> {
+    return this.#file.stop()
+  }
+
   find(topicName: string): Topic | undefined {
     return this.#topics.get(topicName)
   }
@@ -65,12 +74,13 @@ export class TopicConfigManager {
   /**
    * Makes a topic on its first message (TopicConfigManager.createTopicInSendMessageMethod).
    * @param queueNums what the client asks for; no more than the default topic has
-   * @returns undefined where that is not allowed, or the default topic is unknown or does not pass its settings on
+   * @returns undefined where that is not allowed, the default topic is unknown or does not pass its settings on, or there are too many topics
    */
   createOnSend(topicName: string, defaultTopicName: string, queueNums: number, topicSysFlag: number): Topic | undefined {
     if (!this.#options.autoCreateTopicEnable) return undefined
     const base = this.#topics.get(defaultTopicName)?.config
     if (base === undefined || (base.perm & PERM_INHERIT) === 0) return undefined
+    if (this.#topics.size >= AUTO_CREATED_MAX) return undefined
     const count = Math.max(0, Math.min(queueNums, base.writeQueueNums))
     const config = {
       ...topicConfig(topicName, count, base.perm & ~PERM_INHERIT),
@@ -89,23 +99,29 @@ export class TopicConfigManager {
     const topic = this.#put(config)
     this.#dataVersion = nextDataVersion(this.#dataVersion, this.#clock.wallMs())
     this.#logger.info({ topic: config.topicName, queues: config.writeQueueNums, perm: config.perm }, 'topic created')
-    this.#persist()
+    this.#file.changed()
     return topic
   }
 
   #put(config: TopicConfig): Topic {
     const topic = { config, nameBytes: Buffer.from(config.topicName) }
     this.#topics.set(config.topicName, topic)
+    this.#names.add(config.topicName)
     return topic
   }
 
-  /** A table that cannot be written is still right in memory: the next change tries again. */
-  #persist(): void {
-    const topicConfigTable = Object.fromEntries([...this.#topics].map(([name, topic]) => [name, { ...topic.config }]))
-    try {
-      replaceConfigFile(this.#fileSystem, this.#path, fastjsonText({ dataVersion: { ...this.#dataVersion }, topicConfigTable }))
-    } catch (error) {
-      this.#logger.error({ err: error, path: this.#path }, 'the topics could not be saved')
+  *#text(): Generator<string, void, undefined> {
+    const names = this.#names.snapshot()
+    yield* fastjsonPieces([
+      { name: 'dataVersion', value: { ...this.#dataVersion } },
+      { name: 'topicConfigTable', value: new TableEntries(this.#entriesOf(names)) },
+    ])
+  }
+
+  *#entriesOf(names: readonly string[]): Generator<readonly [string, FastjsonValue], void, undefined> {
+    for (const name of names) {
+      const config = this.#topics.get(name)?.config
+      if (config !== undefined) yield [name, { ...config }]
     }
   }
 

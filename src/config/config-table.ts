@@ -1,4 +1,5 @@
 import type { ConfigRow, ValueOf } from './config-types.ts'
+import { CONSUMER_ROWS } from './rows/consumers.ts'
 import { FLUSH_ROWS } from './rows/flush.ts'
 import { HA_ROWS } from './rows/ha.ts'
 import { IDENTITY_ROWS } from './rows/identity.ts'
@@ -21,6 +22,7 @@ export const BROKER_CONFIG_TABLE = [
   ...TOPIC_ROWS,
   ...READING_ROWS,
   ...RETENTION_ROWS,
+  ...CONSUMER_ROWS,
 ] as const satisfies readonly ConfigRow[]
 
 type Rows = (typeof BROKER_CONFIG_TABLE)[number]

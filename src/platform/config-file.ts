@@ -9,7 +9,8 @@ export function replaceConfigFile(fileSystem: FileSystem, path: string, text: st
   const directory = dirname(path)
   fileSystem.makeDirectorySync(directory)
   const previous = fileSystem.readFileSync(path)
-  if (previous !== null && parseObject(previous) !== null) writeAside(fileSystem, `${path}.bak.tmp`, previous, `${path}.bak`)
+  if (previous !== null && parseObject(previous, JSON.parse) !== null)
+    writeAside(fileSystem, `${path}.bak.tmp`, previous, `${path}.bak`)
   writeAside(fileSystem, `${path}.tmp`, Buffer.from(text), path)
   fileSystem.syncDirectorySync(directory)
 }
@@ -28,22 +29,27 @@ function writeAside(fileSystem: FileSystem, temporaryPath: string, bytes: Buffer
 
 /**
  * Reads a file of the `config` folder; where it is missing, empty or no JSON object, its `.bak` (ConfigManager.load).
+ * @param parse throws for what is none; fastjson's dialect is not strict JSON
  * @returns null where neither holds anything
  */
-export function loadConfigFile(fileSystem: FileSystem, path: string): Readonly<Record<string, unknown>> | null {
+export function loadConfigFile(
+  fileSystem: FileSystem,
+  path: string,
+  parse: (text: string) => unknown = JSON.parse,
+): Readonly<Record<string, unknown>> | null {
   for (const candidate of [path, `${path}.bak`]) {
     const bytes = fileSystem.readFileSync(candidate)
-    const content = bytes === null ? null : parseObject(bytes)
+    const content = bytes === null ? null : parseObject(bytes, parse)
     if (content !== null) return content
   }
   return null
 }
 
 /** Null for what a stock broker that died while writing leaves: nothing, a half, zeros. */
-function parseObject(bytes: Buffer): Readonly<Record<string, unknown>> | null {
+function parseObject(bytes: Buffer, parse: (text: string) => unknown): Readonly<Record<string, unknown>> | null {
   try {
-    const value = JSON.parse(bytes.toString())
-    return typeof value === 'object' && !Array.isArray(value) ? value : null
+    const value = parse(bytes.toString())
+    return typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null
   } catch {
     return null
   }

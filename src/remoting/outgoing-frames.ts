@@ -32,7 +32,17 @@ export class OutgoingFrames {
     return this.#size
   }
 
-  /** A frame that would be larger than peers take becomes an answer that says so: the peer must not wait for nothing. */
+  /** An answer that would be larger than peers take becomes one that says so: the peer must not wait for nothing. */
+  addAnswer(response: RemotingCommand): void {
+    try {
+      this.add(response)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.add(createResponse(response, ResponseCode.SYSTEM_ERROR, error.message))
+    }
+  }
+
+  /** @throws WireError WIRE_BAD_LENGTH where the frame would be larger than peers take; then nothing is added */
   add(command: RemotingCommand): void {
     let end = tryWritePlainFrame(this.#slab, this.#slabEnd, command)
     if (end < 0 && this.#slab.length - this.#slabEnd < SLAB_SIZE / 2) {
@@ -42,7 +52,7 @@ export class OutgoingFrames {
       this.#slabEnd = 0
       end = tryWritePlainFrame(this.#slab, 0, command)
     }
-    if (end < 0) return this.#push(encodeOrExcuse(command))
+    if (end < 0) return this.#push(encodeRemotingCommand(command))
     this.#size += end - this.#slabEnd
     this.#slabEnd = end
   }
@@ -89,14 +99,5 @@ export class OutgoingFrames {
   #closeRun(): void {
     if (this.#slabEnd > this.#slabStart) this.#buffers.push(this.#slab.subarray(this.#slabStart, this.#slabEnd))
     this.#slabStart = this.#slabEnd
-  }
-}
-
-function encodeOrExcuse(command: RemotingCommand): Buffer[] {
-  try {
-    return encodeRemotingCommand(command)
-  } catch (error) {
-    if (!(error instanceof WireError)) throw error
-    return encodeRemotingCommand(createResponse(command, ResponseCode.SYSTEM_ERROR, error.message))
   }
 }

@@ -6,6 +6,7 @@ import type { Address } from '../platform/network.ts'
 import type { BodyParts } from '../wire/body-parts.ts'
 import { createResponse, type RemotingCommand } from '../wire/remoting-command.ts'
 import { ResponseCode } from '../wire/response-code.ts'
+import type { OnResponse } from './pending-calls.ts'
 
 /** Characters of an error's text that are sent to the peer. */
 const REMARK_LENGTH_MAX = 1000
@@ -19,6 +20,17 @@ export interface Peer {
   onClose(fn: () => void): void
   /** Ends the connection at once. */
   close(): void
+  /**
+   * Asks the peer over its own connection and wants no answer.
+   * @returns false where it is not sent: the connection ends, or the peer does not read what it was sent before
+   */
+  sendOneway(request: RemotingCommand): boolean
+  /**
+   * Asks the peer over its own connection. `onResponse` is called exactly once, never before this returns: with the answer, or with
+   * REMOTING_TIMEOUT, REMOTING_CLOSED, REMOTING_TOO_MUCH where too many calls to this peer wait already, or a WireError for a request too
+   * large to send.
+   */
+  invoke(request: RemotingCommand, timeoutMs: number, onResponse: OnResponse): void
 }
 
 /**

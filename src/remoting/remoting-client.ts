@@ -1,6 +1,6 @@
 import { type MqError, RemotingError, WireError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
-import type { Clock, Timer } from '../platform/clock.ts'
+import type { Clock } from '../platform/clock.ts'
 import type { Address, Connection, Network } from '../platform/network.ts'
 import { FrameCutter } from '../wire/frame-cutter.ts'
 import {
@@ -11,6 +11,7 @@ import {
   type RemotingCommand,
 } from '../wire/remoting-command.ts'
 import { joinSmallBuffers } from './join-buffers.ts'
+import { type OnResponse, PendingCalls } from './pending-calls.ts'
 
 const CONNECT_TIMEOUT_MS = 3_000
 /** How long a closing connection may take to send what was written. */
@@ -19,9 +20,6 @@ const CLOSE_WAIT_MS = 1_000
 const PENDING_MAX = 65_535
 /** Bytes of requests that the server has not taken. */
 const UNSENT_BYTES_MAX = 64 * 1024 * 1024
-/** Deadlines are looked at no more often than this, so a burst of timeouts costs one pass, not one pass each. */
-const TIMEOUT_CHECK_MS = 10
-const OPAQUE_MAX = 0x7fff_ffff
 
 export interface RemotingClientOptions {
   readonly host: string
@@ -39,16 +37,6 @@ export interface RemotingClientCounters {
   readonly lateAnswers: number
   /** Requests of the server's own, which this client does not serve. */
   readonly ignoredRequests: number
-}
-
-/**
- * Gets the answer or the error, exactly once. The answer's body is valid during the call only. Must not throw.
- */
-export type OnResponse = (error: MqError | null, response: RemotingCommand | null) => void
-
-interface Pending {
-  readonly deadlineMs: number
-  readonly onResponse: OnResponse
 }
 
 interface OnewayCall {
@@ -71,13 +59,10 @@ export class RemotingClient {
   readonly #connectTimeoutMs: number
   #state: State = 'IDLE'
   #connection: Connection | null = null
-  #nextOpaque = 0
-  readonly #pending = new Map<number, Pending>()
+  readonly #calls: PendingCalls
   #oneways: OnewayCall[] = []
   #outgoing: Buffer[] = []
   #outgoingBytes = 0
-  #deadlineTimer: Timer | null = null
-  #deadlineTimerMs = Number.POSITIVE_INFINITY
   #lateAnswers = 0
   #ignoredRequests = 0
 
@@ -88,6 +73,7 @@ export class RemotingClient {
     this.#clock = options.clock
     this.#log = options.log
     this.#connectTimeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
+    this.#calls = new PendingCalls(options.clock, () => this.#error('REMOTING_TIMEOUT', 'no answer in time from'))
   }
 
   /** Our end of the connection, null while there is none. */
@@ -119,7 +105,7 @@ export class RemotingClient {
    */
   invokeOneway(request: RemotingCommand): Promise<void> {
     return new Promise((resolve, reject) => {
-      const error = this.#enqueue({ ...request, flag: request.flag | ONEWAY_FLAG, opaque: this.#takeOpaque() })
+      const error = this.#enqueue({ ...request, flag: request.flag | ONEWAY_FLAG, opaque: this.#calls.takeOpaque() })
       if (error === null) this.#oneways.push({ resolve, reject })
       else reject(error)
     })
@@ -127,15 +113,13 @@ export class RemotingClient {
 
   /** `invoke` without a promise per call, for those who make many. `onResponse` is never called before `send` has returned. */
   send(request: RemotingCommand, timeoutMs: number, onResponse: OnResponse): void {
-    const opaque = this.#takeOpaque()
-    const error = this.#pending.size < PENDING_MAX ? this.#enqueue({ ...request, opaque }) : this.#tooMuch()
+    const opaque = this.#calls.takeOpaque()
+    const error = this.#calls.size < PENDING_MAX ? this.#enqueue({ ...request, opaque }) : this.#tooMuch()
     if (error !== null) {
       this.#clock.afterTick(() => onResponse(error, null))
       return
     }
-    const deadlineMs = this.#clock.monotonicMs() + timeoutMs
-    this.#pending.set(opaque, { deadlineMs, onResponse })
-    this.#watch(deadlineMs)
+    this.#calls.add(opaque, timeoutMs, onResponse)
   }
 
   /** Sends what was handed over, fails every pending call with REMOTING_CLOSED, closes. Resolves when the connection is gone. */
@@ -153,12 +137,6 @@ export class RemotingClient {
       }
       connection.end()
     })
-  }
-
-  #takeOpaque(): number {
-    const opaque = this.#nextOpaque
-    this.#nextOpaque = opaque === OPAQUE_MAX ? 0 : opaque + 1
-    return opaque
   }
 
   /** @returns why the request cannot be sent, or null when it is on its way */
@@ -237,13 +215,7 @@ export class RemotingClient {
       this.#ignoredRequests++
       return
     }
-    const pending = this.#pending.get(command.opaque)
-    if (pending === undefined) {
-      this.#lateAnswers++
-      return
-    }
-    this.#pending.delete(command.opaque)
-    pending.onResponse(null, command)
+    if (!this.#calls.answer(command)) this.#lateAnswers++
   }
 
   /** Forgets the connection and all that was to go over it. */
@@ -251,42 +223,10 @@ export class RemotingClient {
     this.#connection = null
     this.#outgoing = []
     this.#outgoingBytes = 0
-    this.#deadlineTimer?.cancel()
-    this.#deadlineTimer = null
-    this.#deadlineTimerMs = Number.POSITIVE_INFINITY
     const oneways = this.#oneways
     this.#oneways = []
-    const lost = [...this.#pending.values()]
-    this.#pending.clear()
     for (const call of oneways) call.reject(error)
-    for (const { onResponse } of lost) onResponse(error, null)
-  }
-
-  /** One timer serves all calls: it is set to the nearest deadline. */
-  #watch(deadlineMs: number): void {
-    if (deadlineMs >= this.#deadlineTimerMs) return
-    this.#deadlineTimer?.cancel()
-    this.#deadlineTimerMs = deadlineMs
-    this.#deadlineTimer = this.#clock.setTimer(deadlineMs - this.#clock.monotonicMs(), () => this.#failLate())
-  }
-
-  #failLate(): void {
-    const nowMs = this.#clock.monotonicMs()
-    this.#deadlineTimer = null
-    this.#deadlineTimerMs = Number.POSITIVE_INFINITY
-    let nearestMs = Number.POSITIVE_INFINITY
-    const late: Pending[] = []
-    for (const [opaque, pending] of this.#pending) {
-      if (pending.deadlineMs > nowMs) {
-        nearestMs = Math.min(nearestMs, pending.deadlineMs)
-        continue
-      }
-      this.#pending.delete(opaque)
-      late.push(pending)
-    }
-    if (nearestMs < Number.POSITIVE_INFINITY) this.#watch(Math.max(nearestMs, nowMs + TIMEOUT_CHECK_MS))
-    const error = this.#error('REMOTING_TIMEOUT', 'no answer in time from')
-    for (const { onResponse } of late) onResponse(error, null)
+    this.#calls.failAll(error)
   }
 
   #closedError(): RemotingError {

@@ -1,14 +1,29 @@
-import { WireError } from '../base/errors.ts'
+import { type MqError, RemotingError, WireError } from '../base/errors.ts'
 import type { RateLimitedLog } from '../base/rate-limited-log.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Address, Connection } from '../platform/network.ts'
 import type { BodyParts } from '../wire/body-parts.ts'
 import { FrameCutter } from '../wire/frame-cutter.ts'
-import { createResponse, decodeRemotingCommand, isOneway, isResponse, type RemotingCommand } from '../wire/remoting-command.ts'
+import {
+  createResponse,
+  decodeRemotingCommand,
+  isOneway,
+  isResponse,
+  ONEWAY_FLAG,
+  type RemotingCommand,
+} from '../wire/remoting-command.ts'
 import { ResponseCode } from '../wire/response-code.ts'
 import { OutgoingFrames } from './outgoing-frames.ts'
+import { type OnResponse, PendingCalls } from './pending-calls.ts'
 import type { Peer, ProcessorTable } from './processor-table.ts'
-import { REQUEST_BYTES_MAX, REQUEST_BYTES_TOTAL_MAX, REQUESTS_IN_FLIGHT_MAX, UNSENT_BYTES_MAX } from './remoting-limits.ts'
+import {
+  CALLS_PENDING_MAX,
+  REQUEST_BYTES_MAX,
+  REQUEST_BYTES_TOTAL_MAX,
+  REQUESTS_IN_FLIGHT_MAX,
+  UNSENT_BYTES_FOR_CALLS_MAX,
+  UNSENT_BYTES_MAX,
+} from './remoting-limits.ts'
 
 const OVERLOAD_REMARK = '[OVERLOAD]system busy, start flow control for a while'
 
@@ -45,6 +60,7 @@ export class RemotingConnection implements Peer {
   readonly #outgoing = new OutgoingFrames()
   #onDrained: (() => void) | null = null
   #lastActivityMs: number
+  readonly #calls: PendingCalls
 
   constructor(connection: Connection, id: number, context: ConnectionContext) {
     this.remote = connection.remote
@@ -52,6 +68,7 @@ export class RemotingConnection implements Peer {
     this.#connection = connection
     this.#context = context
     this.#lastActivityMs = context.clock.monotonicMs()
+    this.#calls = new PendingCalls(context.clock, () => this.#callError('REMOTING_TIMEOUT', 'no answer in time from'))
     connection.onData = (view) => this.#read(view)
     connection.onDrain = () => this.#drained()
     connection.onClose = () => this.#closed()
@@ -60,6 +77,41 @@ export class RemotingConnection implements Peer {
   onClose(fn: () => void): void {
     if (this.#ended) fn()
     else this.#closeListeners.push(fn)
+  }
+
+  sendOneway(request: RemotingCommand): boolean {
+    return this.#request({ ...request, flag: request.flag | ONEWAY_FLAG, opaque: this.#calls.takeOpaque() }) === null
+  }
+
+  invoke(request: RemotingCommand, timeoutMs: number, onResponse: OnResponse): void {
+    const opaque = this.#calls.takeOpaque()
+    const error = this.#calls.size < CALLS_PENDING_MAX ? this.#request({ ...request, opaque }) : this.#tooMuch()
+    if (error === null) this.#calls.add(opaque, timeoutMs, onResponse)
+    else this.#context.clock.afterTick(() => onResponse(error, null))
+  }
+
+  /** @returns why a request of ours is not sent, or null when it is on its way */
+  #request(request: RemotingCommand): MqError | null {
+    if (this.#state !== 'OPEN') return this.#callError('REMOTING_CLOSED', 'the connection ends to')
+    if (this.#connection.bufferedBytes + this.#outgoing.size > UNSENT_BYTES_FOR_CALLS_MAX) return this.#tooMuch()
+    const wasEmpty = this.#outgoing.size === 0
+    try {
+      this.#outgoing.add(request)
+    } catch (error) {
+      if (error instanceof WireError) return error
+      throw error
+    }
+    if (wasEmpty) this.#context.clock.afterTick(this.#flush)
+    return null
+  }
+
+  #tooMuch(): RemotingError {
+    return this.#callError('REMOTING_TOO_MUCH', 'too much waits to be read or answered by')
+  }
+
+  #callError(code: RemotingError['code'], what: string): RemotingError {
+    const { host, port } = this.remote
+    return new RemotingError(code, `${what} ${host}:${port}`, { host, port })
   }
 
   /** Milliseconds without a read and without a write that the peer took. */
@@ -106,8 +158,8 @@ export class RemotingConnection implements Peer {
   readonly #takeFrame = (frame: Buffer): void => {
     if (this.#state !== 'OPEN') return // since a frame before it in the same chunk
     const command = decodeRemotingCommand(frame)
-    if (isResponse(command)) this.#context.ignoredResponses++
-    else this.#serve(command, frame.length)
+    if (!isResponse(command)) this.#serve(command, frame.length)
+    else if (!this.#calls.answer(command)) this.#context.ignoredResponses++
   }
 
   #serve(request: RemotingCommand, size: number): void {
@@ -144,7 +196,7 @@ export class RemotingConnection implements Peer {
   #send(response: RemotingCommand, parts?: BodyParts): void {
     if (this.#state === 'CLOSED' || this.#state === 'ENDING') return parts?.release()
     if (this.#outgoing.size === 0) this.#context.clock.afterTick(this.#flush)
-    if (parts === undefined) this.#outgoing.add(response)
+    if (parts === undefined) this.#outgoing.addAnswer(response)
     else this.#outgoing.addParts(response, parts)
   }
 
@@ -187,6 +239,7 @@ export class RemotingConnection implements Peer {
     this.#requestsInFlight = 0
     this.#outgoing.take().released?.()
     this.#checkDrained()
+    this.#calls.failAll(this.#callError('REMOTING_CLOSED', 'connection lost to'))
     const listeners = this.#closeListeners
     this.#closeListeners = []
     for (const fn of listeners) fn()

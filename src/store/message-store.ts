@@ -19,6 +19,7 @@ import type { MessageQuery } from './message-query.ts'
 import { MessageReader, type OnMessages, type ReadLimits, STOCK_READ_LIMITS } from './message-reader.ts'
 import { PendingPut } from './pending-put.ts'
 import { notStored, type PutResult } from './put-result.ts'
+import { QueueLookup } from './queue-lookup.ts'
 import { QueueOffsetTable } from './queue-offset-table.ts'
 import { ReadSlots } from './read-slots.ts'
 import type { ReplicationGate } from './replication-gate.ts'
@@ -99,6 +100,8 @@ export class MessageStore implements Service {
   readonly statistics: StoreStatistics
   /** Whoever reads the store's files in the background takes turns here. */
   readonly readSlots = new ReadSlots()
+  /** Finds places of queues by number and time, on both roles. */
+  readonly lookup: QueueLookup
   readonly #reader: MessageReader
   readonly #index: IndexService
   readonly #indexCatchUp: IndexCatchUp
@@ -182,7 +185,9 @@ export class MessageStore implements Service {
       },
     )
     this.#offsets = new QueueOffsetTable(this.queues)
-    this.#reader = new MessageReader(this.log, this.queues, this.readSlots, options.read ?? STOCK_READ_LIMITS)
+    const limits = options.read ?? STOCK_READ_LIMITS
+    this.#reader = new MessageReader(this.log, this.queues, this.readSlots, limits)
+    this.lookup = new QueueLookup(this.log, this.queues, this.readSlots, limits.inMemoryBytes)
     this.#indexCatchUp = new IndexCatchUp(this.log, this.#index, clock, logger, () => this.#dispatcher.recordEnd)
     this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory, this.#queueDirectory])
     this.#indexProbe = new WriteProbe(fileSystem, clock, [this.#indexDirectory])

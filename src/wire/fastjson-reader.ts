@@ -1,5 +1,6 @@
 import { WireError } from '../base/errors.ts'
 
+const SPACE = 0x20
 const QUOTE = 0x22
 const COMMA = 0x2c
 const MINUS = 0x2d
@@ -34,7 +35,7 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** One pass, as the text may be megabytes of a stranger's. fastjson writes no blanks. */
+/** One pass, as the text may be megabytes of a stranger's. On the wire fastjson writes no blanks, in files it does. */
 function withQuotedNumberKeys(text: string): string {
   const parts: string[] = []
   let copiedTo = 0
@@ -47,14 +48,21 @@ function withQuotedNumberKeys(text: string): string {
     } else if (char === QUOTE) {
       isInString = true
     } else if (char === BRACE || char === COMMA) {
-      const end = numberEnd(text, at + 1)
-      if (text.charCodeAt(end) !== COLON || end === at + 1) continue
-      parts.push(text.slice(copiedTo, at + 1), '"', text.slice(at + 1, end), '"')
+      const start = blanksEnd(text, at + 1)
+      const end = numberEnd(text, start)
+      if (end === start || text.charCodeAt(blanksEnd(text, end)) !== COLON) continue
+      parts.push(text.slice(copiedTo, start), '"', text.slice(start, end), '"')
       copiedTo = end
       at = end
     }
   }
   return parts.join('') + text.slice(copiedTo)
+}
+
+function blanksEnd(text: string, start: number): number {
+  let at = start
+  while (text.charCodeAt(at) <= SPACE) at++
+  return at
 }
 
 function numberEnd(text: string, start: number): number {

@@ -34,7 +34,7 @@ export async function javaPeersMissing(): Promise<string | null> {
 }
 
 /** The folder with the jars of one version; fetched where they are not there yet. */
-export async function rocketmqJars(version = ROCKETMQ_VERSION): Promise<string> {
+async function rocketmqJars(version = ROCKETMQ_VERSION): Promise<string> {
   const folder = join(tmpdir(), `ha-broker-rocketmq-${version}`)
   if (existsSync(folder)) return folder
   const fetched = mkdtempSync(`${folder}-`)
@@ -50,7 +50,7 @@ export async function rocketmqJars(version = ROCKETMQ_VERSION): Promise<string> 
 }
 
 /** A port that was free a moment ago; with room below and above for the ports a broker derives from it. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   for (;;) {
     const port = await portOfListener(0)
     try {

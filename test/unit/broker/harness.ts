@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { type Logger, silentLogger } from '../../../src/base/logger.ts'
+import type { ConfigStorage } from '../../../src/broker/config-table-file.ts'
 import type { RunningBroker } from '../../../src/broker/start-broker.ts'
 import type { TopicConfigOptions } from '../../../src/broker/topic-config-manager.ts'
 import type { Clock } from '../../../src/platform/clock.ts'
+import type { FileSystem } from '../../../src/platform/file-system.ts'
 import { nodeClock } from '../../../src/platform/node-clock.ts'
 import { nodeNetwork } from '../../../src/platform/node-network.ts'
 import { nodePlatform } from '../../../src/platform/node-platform.ts'
@@ -18,17 +20,23 @@ import type { MessageDraft } from '../../../src/wire/message-record.ts'
 import { createRequest, type RemotingCommand } from '../../../src/wire/remoting-command.ts'
 import { RequestCode } from '../../../src/wire/request-code.ts'
 import { encodeHost } from '../../../src/wire/socket-host.ts'
+import { FakeClock } from '../../helpers/fake-clock.ts'
 import { MemoryFileSystem } from '../../helpers/memory-file-system.ts'
 import { RETENTION } from '../../helpers/retention-options.ts'
+import { TestPeer } from '../../helpers/test-peer.ts'
 
 export const TOPIC_OPTIONS: TopicConfigOptions = {
-  storePathRootDir: '/store',
   brokerClusterName: 'DefaultCluster',
   brokerName: 'broker-a',
   autoCreateTopicEnable: true,
   clusterTopicEnable: true,
   brokerTopicEnable: true,
   defaultTopicQueueNums: 8,
+}
+
+/** Where tables are kept in tests: in the folder `/store`, with nobody else at the disk. */
+export function configStorage(fileSystem: FileSystem, clock: Clock = new FakeClock(), logger = silentLogger): ConfigStorage {
+  return { fileSystem, clock, logger, directory: '/store', turns: { run: (_who, work) => work(() => {}) } }
 }
 
 export interface LogLine {
@@ -65,7 +73,7 @@ export async function until(reached: () => boolean | Promise<boolean>): Promise<
   while (!(await reached())) await new Promise((resolve) => setTimeout(resolve, 2))
 }
 
-export const PEER: Peer = { remote: { host: '10.1.2.3', port: 4711 }, id: 1, onClose: () => {}, close: () => {} }
+export const PEER: Peer = new TestPeer()
 
 /** Runs a processor whose answer comes during the call; more than one answer is a mistake. */
 export function answerOf(processor: Processor, request: RemotingCommand, peer: Peer = PEER): RemotingCommand {

@@ -1,25 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { PullRequestHoldService, type PullToHold } from '../../../src/broker/pull-request-hold-service.ts'
-import type { Peer } from '../../../src/remoting/processor-table.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
-
-class TestPeer implements Peer {
-  readonly remote = { host: '10.0.0.1', port: 1 }
-  readonly id = 1
-  readonly #listeners: (() => void)[] = []
-
-  get listeners(): number {
-    return this.#listeners.length
-  }
-
-  onClose(fn: () => void): void {
-    this.#listeners.push(fn)
-  }
-
-  close(): void {
-    for (const fn of this.#listeners) fn()
-  }
-}
+import { TestPeer } from '../../helpers/test-peer.ts'
 
 function setUp() {
   const clock = new FakeClock()
@@ -160,7 +142,7 @@ describe('bounds and ends', () => {
     hold('stays', { peer: other })
     hold('gone too', { offset: 0 })
     service.arrived('T', 0, 1, 0)
-    expect(peer.listeners).toBe(1)
+    expect(peer.listenerCount).toBe(1)
     peer.close()
     clock.runTicks()
     service.arrived('T', 0, 6, 0)

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { silentLogger } from '../../../src/base/logger.ts'
 import { TopicConfigManager, type TopicConfigOptions } from '../../../src/broker/topic-config-manager.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { MemoryFileSystem } from '../../helpers/memory-file-system.ts'
-import { recordingLogger, TOPIC_OPTIONS } from './harness.ts'
+import { configStorage, recordingLogger, TOPIC_OPTIONS } from './harness.ts'
 
 const PATH = '/store/config/topics.json'
 
@@ -46,7 +45,7 @@ const STOCK_FILE = `{
 
 function setUp(options: Partial<TopicConfigOptions> = {}, disk = new MemoryFileSystem()) {
   const clock = new FakeClock()
-  const topics = new TopicConfigManager(disk, clock, silentLogger, { ...TOPIC_OPTIONS, ...options })
+  const topics = new TopicConfigManager(configStorage(disk, clock), { ...TOPIC_OPTIONS, ...options })
   topics.load()
   return { disk, clock, topics }
 }
@@ -76,9 +75,10 @@ describe('topics.json', () => {
     expect(topics.find('SELF_TEST_TOPIC')?.config.writeQueueNums).toBe(1)
   })
 
-  test('E04: written in the stock dialect, and attributes and members of later versions survive', () => {
+  test('E04: written in the stock dialect, and attributes and members of later versions survive', async () => {
     const { topics, disk } = setUp({}, diskWith(STOCK_FILE))
     topics.createOnSendBack('%RETRY%g', 1, 0)
+    await topics.flush()
     const text = disk.readFileSync(PATH)?.toString() ?? ''
     const member = (name: string) =>
       text.slice(text.indexOf(`\t\t"${name}":{`), text.indexOf('\n\t\t}', text.indexOf(`\t\t"${name}":{`)))
@@ -96,19 +96,21 @@ describe('topics.json', () => {
     expect(names).toEqual([...names].sort())
   })
 
-  test('each change raises the counter by one and stamps the time', () => {
+  test('each change raises the counter by one and stamps the time', async () => {
     const { topics, disk, clock } = setUp({}, diskWith(STOCK_FILE))
     clock.setWall(1_800_000_000_000)
     topics.createOnSendBack('%RETRY%a', 1, 0)
     topics.createOnSendBack('%RETRY%b', 1, 0)
     topics.createOnSendBack('%RETRY%b', 1, 0)
+    await topics.flush()
     const { dataVersion } = JSON.parse(disk.readFileSync(PATH)?.toString() ?? '')
     expect(dataVersion).toEqual({ counter: 9, stateVersion: 3, timestamp: 1_800_000_000_000 })
   })
 
-  test('what was created is there after a restart', () => {
+  test('what was created is there after a restart', async () => {
     const { topics, disk } = setUp()
     topics.createOnSend('New', 'TBW102', 3, 0)
+    await topics.stop()
     const again = setUp({}, disk)
     expect(again.topics.find('New')?.config).toEqual(topics.find('New')?.config)
     expect(again.topics.find('New')?.nameBytes).toEqual(Buffer.from('New'))
@@ -120,19 +122,30 @@ describe('topics.json', () => {
     expect(setUp({}, disk).topics.find('Orders')).toBeDefined()
   })
 
-  test('D07: a table that cannot be written is reported, right in memory, and written with the next change', () => {
+  test('D07: a table that cannot be written is reported, right in memory, and written with the next change', async () => {
     const disk = new MemoryFileSystem()
     const { logger, lines } = recordingLogger()
-    const topics = new TopicConfigManager(disk, new FakeClock(), logger, TOPIC_OPTIONS)
+    const topics = new TopicConfigManager(configStorage(disk, new FakeClock(), logger), TOPIC_OPTIONS)
     topics.load()
     topics.createOnSendBack('%RETRY%a', 1, 0)
+    expect(await topics.flush()).toBe(true)
     disk.failNext('write', 'ENOSPC', { times: Number.POSITIVE_INFINITY })
     expect(topics.createOnSendBack('%RETRY%b', 1, 0)).toBe(topics.find('%RETRY%b'))
+    expect(await topics.flush()).toBe(false)
     expect(lines.find(({ level }) => level === 'error')?.fields).toMatchObject({ path: PATH })
     expect(setUp({}, disk).topics.find('%RETRY%a')).toBeDefined()
     disk.clearFaults()
     topics.createOnSendBack('%RETRY%c', 1, 0)
+    await topics.flush()
     expect(setUp({}, disk).topics.find('%RETRY%b')).toBeDefined()
+  })
+
+  test('no send makes a topic in a table of 100,000, and a send to a known one goes on', () => {
+    const table = Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`T${index}`, {}]))
+    const { topics } = setUp({}, diskWith(JSON.stringify({ topicConfigTable: table })))
+    expect(topics.createOnSend('New', 'TBW102', 4, 0)).toBeUndefined()
+    expect(topics.find('T99999')).toBeDefined()
+    expect(topics.createOnSendBack('%RETRY%g', 1, 0)).toBeDefined()
   })
 
   test('a table with strange members does not keep the broker from starting', () => {

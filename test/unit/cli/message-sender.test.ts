@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { RemotingError, type RemotingErrorCode } from '../../../src/base/errors.ts'
 import { MessageSender, type OutgoingMessage, type SendResult } from '../../../src/cli/message-sender.ts'
-import type { OnResponse } from '../../../src/remoting/remoting-client.ts'
+import type { OnResponse } from '../../../src/remoting/pending-calls.ts'
 import { parseSendMessageRequestHeader } from '../../../src/wire/headers/send-message-request-header.ts'
 import { decodeProperties } from '../../../src/wire/message-properties.ts'
 import { createResponse, type RemotingCommand } from '../../../src/wire/remoting-command.ts'

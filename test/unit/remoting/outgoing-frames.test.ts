@@ -58,7 +58,9 @@ describe('what a connection gathers for one write', () => {
 
   test('a frame that would be too large becomes an answer that says so', () => {
     const frames = new OutgoingFrames()
-    frames.add({ ...createRequest(1, { name: 'x'.repeat(2 * 1024 * 1024) }), opaque: 7 })
+    const tooLarge = { ...createRequest(1, { name: 'x'.repeat(2 * 1024 * 1024) }), opaque: 7 }
+    expect(() => frames.add(tooLarge)).toThrow('larger than peers accept')
+    frames.addAnswer(tooLarge)
     const text = Buffer.concat(frames.take().buffers).toString()
     expect(text).toContain('larger than peers accept')
     expect(text).toContain('"opaque":7')

@@ -4,9 +4,10 @@ import { nodeClock } from '../../../src/platform/node-clock.ts'
 import { ProcessorTable } from '../../../src/remoting/processor-table.ts'
 import { requiredInt } from '../../../src/wire/headers/fields.ts'
 import { createRequest, createResponse, type RemotingCommand } from '../../../src/wire/remoting-command.ts'
+import { TestPeer } from '../../helpers/test-peer.ts'
 import { recordingLog } from './harness.ts'
 
-const peer = { remote: { host: '127.0.0.1', port: 1 }, id: 1, onClose: () => {}, close: () => {} }
+const peer = new TestPeer()
 
 function dispatch(table: ProcessorTable, request: RemotingCommand): RemotingCommand[] {
   const answers: RemotingCommand[] = []

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { silentLogger } from '../../../../src/base/logger.ts'
 import { RateLimitedLog } from '../../../../src/base/rate-limited-log.ts'
 import {
   type PullMessageOptions,
@@ -23,7 +22,7 @@ import { until } from '../../../helpers/ha-fixture.ts'
 import { MemoryFileSystem } from '../../../helpers/memory-file-system.ts'
 import { messagesIn } from '../../../helpers/message-query.ts'
 import { type DraftOptions, logPath, type MemoryDisk, overwrite, TestStore } from '../../../helpers/store-fixture.ts'
-import { logBytes, PEER, recordingLogger, TOPIC_OPTIONS } from '../harness.ts'
+import { configStorage, logBytes, PEER, recordingLogger, TOPIC_OPTIONS } from '../harness.ts'
 
 const COMMIT = 1
 const SUSPEND = 2
@@ -80,7 +79,7 @@ class Bench {
     disk.makeDirectorySync('/store/config')
     const file = disk.openSync('/store/config/topics.json', 'create')
     file.writeSync([Buffer.from(JSON.stringify({ topicConfigTable: TOPICS }))], 0)
-    const topics = new TopicConfigManager(disk, store.clock, silentLogger, TOPIC_OPTIONS)
+    const topics = new TopicConfigManager(configStorage(disk, store.clock), TOPIC_OPTIONS)
     topics.load()
     const { group = {}, online = null } = setup
     const parts: PullMessageParts = {

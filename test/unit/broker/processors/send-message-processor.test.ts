@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { silentLogger } from '../../../../src/base/logger.ts'
 import { SeededRandom } from '../../../../src/base/seeded-random.ts'
 import { SendMessageProcessor } from '../../../../src/broker/processors/send-message-processor.ts'
 import { TopicConfigManager, type TopicConfigOptions } from '../../../../src/broker/topic-config-manager.ts'
@@ -12,9 +11,8 @@ import { createRequest, type RemotingCommand } from '../../../../src/wire/remoti
 import { RequestCode } from '../../../../src/wire/request-code.ts'
 import { ResponseCode } from '../../../../src/wire/response-code.ts'
 import { encodeHost } from '../../../../src/wire/socket-host.ts'
-import { FakeClock } from '../../../helpers/fake-clock.ts'
 import { MemoryFileSystem } from '../../../helpers/memory-file-system.ts'
-import { answerOf, PEER, propertiesText, sendRequest, TOPIC_OPTIONS } from '../harness.ts'
+import { answerOf, configStorage, PEER, propertiesText, sendRequest, TOPIC_OPTIONS } from '../harness.ts'
 
 const STORED: PutResult = { status: 'PUT_OK', physicOffset: 1_073_742_219, queueOffset: 41, storeTimestamp: 1 }
 
@@ -45,7 +43,7 @@ function setUp({ store = {}, topics: topicOptions = {}, table = {}, brokerPermis
   const disk = new MemoryFileSystem()
   disk.makeDirectorySync('/store/config')
   disk.openSync('/store/config/topics.json', 'create').writeSync([Buffer.from(JSON.stringify({ topicConfigTable: table }))], 0)
-  const topics = new TopicConfigManager(disk, new FakeClock(), silentLogger, { ...TOPIC_OPTIONS, ...topicOptions })
+  const topics = new TopicConfigManager(configStorage(disk), { ...TOPIC_OPTIONS, ...topicOptions })
   topics.load()
   const processor = new SendMessageProcessor(stub as unknown as MessageStore, topics, new SeededRandom(1), () => 'MADEKEY', {
     brokerPermission,

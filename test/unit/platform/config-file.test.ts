@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { loadConfigFile, replaceConfigFile } from '../../../src/broker/config-file.ts'
+import { loadConfigFile, replaceConfigFile } from '../../../src/platform/config-file.ts'
 import { type FaultyOperation, MemoryFileSystem } from '../../helpers/memory-file-system.ts'
 
 const PATH = '/store/config/topics.json'

@@ -1,1 +1,0 @@
-export { loadConfigFile, replaceConfigFile } from '../platform/config-file.ts'
