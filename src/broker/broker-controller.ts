@@ -15,6 +15,7 @@ import { RemotingServer } from '../remoting/remoting-server.ts'
 import { MessageStore } from '../store/message-store.ts'
 import type { AcquireProcessLock } from '../store/store-lock.ts'
 import type { BrokerAddresses } from './broker-addresses.ts'
+import { ClientManager } from './client-manager.ts'
 import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
@@ -49,6 +50,7 @@ export class BrokerController implements Service {
   readonly #topics: TopicConfigManager
   readonly #groups: SubscriptionGroupManager
   readonly #offsets: ConsumerOffsetManager
+  readonly #clients: ClientManager
   readonly #holdService: PullRequestHoldService
   readonly #processors: ProcessorTable
   readonly #lagLog: SlaveLagLog
@@ -78,6 +80,7 @@ export class BrokerController implements Service {
     this.#topics = new TopicConfigManager(storage, config)
     this.#groups = new SubscriptionGroupManager(storage, config)
     this.#offsets = new ConsumerOffsetManager(storage, config)
+    this.#clients = new ClientManager({ clock, logger, groups: this.#groups, topics: this.#topics, isSlave })
     this.#holdService = new PullRequestHoldService(platform.clock)
     this.#store.useArrivals(this.#holdService)
     this.#processors = new ProcessorTable(logger.child({ part: 'remoting' }), platform.clock)
@@ -105,6 +108,7 @@ export class BrokerController implements Service {
       this.#topics.load()
       this.#groups.load()
       this.#offsets.start()
+      this.#clients.start()
       await this.#listen()
     } catch (error) {
       await this.#stop().catch((stopError: unknown) =>
@@ -144,6 +148,7 @@ export class BrokerController implements Service {
 
   async #stop(): Promise<void> {
     this.#lagLog.stop()
+    this.#clients.stop()
     this.#holdService.stop() // a server that ends waits for what is in flight
     await this.#haService.stopFollowing() // before the store refuses what the master sends
     await this.#store.quiesce()
@@ -177,6 +182,7 @@ export class BrokerController implements Service {
       topics: this.#topics,
       groups: this.#groups,
       offsets: this.#offsets,
+      clients: this.#clients,
       holdService: this.#holdService,
     }
   }

@@ -11,9 +11,16 @@ import type { MessageStore } from '../store/message-store.ts'
 import { RequestCode } from '../wire/request-code.ts'
 import { encodeHost } from '../wire/socket-host.ts'
 import { UniqueKeyMaker } from '../wire/unique-key.ts'
+import type { ClientManager } from './client-manager.ts'
 import type { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import { brokerConfigProcessor } from './processors/broker-config-processor.ts'
 import { brokerRuntimeProcessor } from './processors/broker-runtime-processor.ts'
+import { checkClientProcessor, heartbeatProcessor, unregisterClientProcessor } from './processors/client-manage-processors.ts'
+import {
+  consumerConnectionsProcessor,
+  consumerListProcessor,
+  producerConnectionsProcessor,
+} from './processors/client-query-processors.ts'
 import { queryConsumerOffsetProcessor, updateConsumerOffsetProcessor } from './processors/consumer-offset-processors.ts'
 import { haStatusProcessor } from './processors/ha-status-processor.ts'
 import { PullMessageProcessor } from './processors/pull-message-processor.ts'
@@ -25,7 +32,6 @@ import {
 } from './processors/queue-offset-processors.ts'
 import { SendMessageProcessor } from './processors/send-message-processor.ts'
 import { viewMessageProcessor } from './processors/view-message-processor.ts'
-import { everyClient } from './pull-defaults.ts'
 import type { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { runtimeInfo } from './runtime-info.ts'
 import type { SubscriptionGroupManager } from './subscription-group-manager.ts'
@@ -42,6 +48,7 @@ export interface BrokerParts {
   readonly topics: TopicConfigManager
   readonly groups: SubscriptionGroupManager
   readonly offsets: ConsumerOffsetManager
+  readonly clients: ClientManager
   readonly holdService: PullRequestHoldService
 }
 
@@ -53,6 +60,7 @@ export function registerProcessors(processors: ProcessorTable, parts: BrokerPart
   registerMessages(processors, parts, listen)
   registerReading(processors, parts)
   registerOffsets(processors, parts)
+  registerClients(processors, parts)
   registerAdministration(processors, parts, listen)
 }
 
@@ -76,13 +84,13 @@ function registerMessages(
 }
 
 function registerReading(processors: ProcessorTable, parts: BrokerParts): void {
-  const { config, store, topics, groups, offsets, haService, holdService } = parts
+  const { config, store, topics, groups, offsets, clients, haService, holdService } = parts
   const pull = new PullMessageProcessor(
     {
       store,
       topics,
       groups,
-      clients: everyClient,
+      clients,
       offsets,
       holdService,
       log: rateLimitedLog(parts),
@@ -103,6 +111,15 @@ function registerOffsets(processors: ProcessorTable, { offsets, groups, topics, 
   processors.register(RequestCode.GET_MAX_OFFSET, maxOffsetProcessor(lookup))
   processors.register(RequestCode.GET_MIN_OFFSET, minOffsetProcessor(lookup))
   processors.register(RequestCode.GET_EARLIEST_MSG_STORETIME, earliestStoreTimeProcessor(lookup))
+}
+
+function registerClients(processors: ProcessorTable, { clients }: BrokerParts): void {
+  processors.register(RequestCode.HEART_BEAT, heartbeatProcessor(clients))
+  processors.register(RequestCode.UNREGISTER_CLIENT, unregisterClientProcessor(clients))
+  processors.register(RequestCode.CHECK_CLIENT_CONFIG, checkClientProcessor)
+  processors.register(RequestCode.GET_CONSUMER_LIST_BY_GROUP, consumerListProcessor(clients))
+  processors.register(RequestCode.GET_CONSUMER_CONNECTION_LIST, consumerConnectionsProcessor(clients))
+  processors.register(RequestCode.GET_PRODUCER_CONNECTION_LIST, producerConnectionsProcessor(clients))
 }
 
 function registerAdministration(processors: ProcessorTable, parts: BrokerParts, listen: Address): void {

@@ -15,7 +15,7 @@ export interface SubscriptionData {
 }
 
 const TAG_EXPRESSION = 'TAG'
-export const ALL_TAGS = '*'
+const ALL_TAGS = '*'
 
 const NO_TAGS: ReadonlySet<string> = new Set()
 
