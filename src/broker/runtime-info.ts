@@ -38,6 +38,8 @@ export function runtimeInfo(
     dispatchStalledReason: store.dispatchStalledReason ?? '',
     dispatchedOffset: String(dispatchedOffset),
     flushDiskType: config.flushDiskType,
+    indexBehindBytes: String(store.indexStatus.behindBytes),
+    indexFailedReason: store.indexStatus.failedReason ?? '',
     inSyncReplicas: String(config.inSyncReplicas),
     minInSyncReplicas: String(config.minInSyncReplicas),
     pid: String(facts.pid),
