@@ -14,15 +14,19 @@ import { ProcessorTable } from '../remoting/processor-table.ts'
 import { RemotingServer } from '../remoting/remoting-server.ts'
 import { MessageStore } from '../store/message-store.ts'
 import type { AcquireProcessLock } from '../store/store-lock.ts'
+import type { BrokerAddresses } from './broker-addresses.ts'
 import { ClientManager } from './client-manager.ts'
 import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
+import { DelayOffsetManager } from './delay-offset-manager.ts'
 import { MasterDirectory } from './master-directory.ts'
 import { NameServerMembership } from './name-server-membership.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
+import { SlaveSynchronize } from './slave-synchronize.ts'
 import { SubscriptionGroupManager } from './subscription-group-manager.ts'
+import { synchronizedTables } from './synchronized-tables.ts'
 import { TopicConfigManager } from './topic-config-manager.ts'
 
 /** Distance of the fast port below the broker's (BrokerController: VIP channel). */
@@ -39,13 +43,6 @@ export interface BrokerHooks {
   onFatal(error: MqError): void
 }
 
-/** Where a running broker listens. */
-export interface BrokerAddresses {
-  readonly listen: Address
-  readonly haListen: Address
-  readonly fastListen: Address
-}
-
 /** One broker: joins store, replication and remoting, and starts and stops them in order (BrokerController). */
 export class BrokerController implements Service {
   readonly #platform: Platform
@@ -58,6 +55,9 @@ export class BrokerController implements Service {
   readonly #topics: TopicConfigManager
   readonly #groups: SubscriptionGroupManager
   readonly #offsets: ConsumerOffsetManager
+  readonly #delayOffsets: DelayOffsetManager
+  /** On a slave. */
+  readonly #synchronize: SlaveSynchronize | null
   readonly #clients: ClientManager
   /** On a slave that is told no master: where name servers tell it. */
   readonly #directory: MasterDirectory | null
@@ -84,15 +84,20 @@ export class BrokerController implements Service {
     const learnsMaster = isSlave && config.masterAddress === null && usesNameServers(config)
     this.#directory = learnsMaster ? new MasterDirectory(platform.clock, haLogger, () => this.#linkDownMs) : null
     this.#join = isSlave ? new SlaveJoin(platform, haLogger, this.#store, config, this.#directory) : null
-    const slave = this.#join === null ? null : { join: this.#join, onRefused: (error: MqError) => hooks.onFatal(error) }
+    const onRefused = (error: MqError): void => hooks.onFatal(error)
+    const onFollowing = (): void => this.#synchronize?.joined()
+    const slave = this.#join === null ? null : { join: this.#join, onRefused, onFollowing }
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
     this.#store.useGate(this.#haService)
     this.#directory?.onMoved(() => this.#haService.masterMoved())
+    this.#store.useSlavePositions(this.#haService)
     const { fileSystem, clock } = platform
     const storage = { fileSystem, clock, logger, turns: this.#store.readSlots, directory: config.storePathRootDir }
     this.#topics = new TopicConfigManager(storage, config)
     this.#groups = new SubscriptionGroupManager(storage, config)
     this.#offsets = new ConsumerOffsetManager(storage, config)
+    this.#delayOffsets = new DelayOffsetManager(storage)
+    this.#synchronize = this.#join === null ? null : this.#makeSynchronize(this.#join)
     this.#clients = new ClientManager({ clock, logger, groups: this.#groups, topics: this.#topics, isSlave })
     this.#holdService = new PullRequestHoldService(platform.clock)
     this.#store.useArrivals(this.#holdService)
@@ -108,7 +113,7 @@ export class BrokerController implements Service {
 
   /**
    * Resolves when clients and slaves are served. Rejects with what stands in the way; then everything that had started is stopped again.
-   * @throws StoreError, HaError HA_PORT_IN_USE, RemotingError REMOTING_PORT_IN_USE
+   * @throws StoreError, HaError HA_PORT_IN_USE, HA_CANNOT_LISTEN, RemotingError REMOTING_PORT_IN_USE, REMOTING_CANNOT_LISTEN
    */
   start(): Promise<void> {
     this.#starting = this.#start()
@@ -121,6 +126,7 @@ export class BrokerController implements Service {
       this.#topics.load()
       this.#groups.load()
       this.#offsets.start()
+      this.#delayOffsets.load()
       this.#clients.start()
       await this.#listen()
     } catch (error) {
@@ -130,6 +136,7 @@ export class BrokerController implements Service {
       throw error
     }
     this.#lagLog.start()
+    await this.#synchronize?.start()
     await this.#membership?.start() // last: whoever finds this broker in the routes is served (F06)
     const { listen, haListen, fastListen } = this.addresses
     const { brokerRole, brokerName, brokerId } = this.#config
@@ -165,13 +172,14 @@ export class BrokerController implements Service {
     this.#lagLog.stop()
     this.#clients.stop()
     this.#holdService.stop() // a server that ends waits for what is in flight
+    await this.#synchronize?.stop()
     await this.#haService.stopFollowing() // before the store refuses what the master sends
     await this.#store.quiesce()
     await Promise.all(this.#servers.map((server) => server.stop()))
     await this.#haService.drain(DRAIN_TIMEOUT_MS)
     await this.#haService.stop()
     await this.#join?.close() // behind the one who asks through it, or that would only try again
-    await Promise.all([this.#topics.stop(), this.#groups.stop(), this.#offsets.stop()])
+    await Promise.all([this.#topics, this.#groups, this.#offsets, this.#delayOffsets].map((table) => table.stop()))
     await this.#store.stop()
   }
 
@@ -195,8 +203,21 @@ export class BrokerController implements Service {
       this.#config,
       { listenPort: listen.port, haListenPort: haListen.port },
       this.#topics,
-      directory === null ? null : { directory, registered: () => {} },
+      this.#synchronize === null ? null : { directory, registered: () => this.#synchronize?.now() },
     )
+  }
+
+  #makeSynchronize(join: SlaveJoin): SlaveSynchronize {
+    const tables = {
+      clock: this.#platform.clock,
+      topics: this.#topics,
+      groups: this.#groups,
+      offsets: this.#offsets,
+      delayOffsets: this.#delayOffsets,
+      topicDeleted: () => {},
+    }
+    const logger = this.#logger.child({ part: 'synchronize' })
+    return new SlaveSynchronize(this.#platform.clock, logger, () => join.metadataSource, synchronizedTables(tables))
   }
 
   /** For how long this slave's link has been down; 0 while it is up. */
@@ -216,6 +237,7 @@ export class BrokerController implements Service {
       topics: this.#topics,
       groups: this.#groups,
       offsets: this.#offsets,
+      delayOffsets: this.#delayOffsets,
       clients: this.#clients,
       holdService: this.#holdService,
     }
@@ -230,7 +252,7 @@ export class BrokerController implements Service {
       await server.start()
     } catch (error) {
       if (!(error instanceof RemotingError)) throw error
-      const problem = `${what} ${formatHostPort(address)} is in use: stop who has it, or choose another with --listen`
+      const problem = `${what} ${error.message}, or choose another with --listen`
       throw new RemotingError(error.code, problem, error.details, error)
     }
     this.#servers.push(server)
@@ -246,9 +268,17 @@ function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) 
   return {
     directory: config.storePathRootDir,
     commitLogDirectory: config.storePathCommitLog,
+    consumeQueueDirectory: config.storePathConsumeQueue,
+    indexDirectory: config.storePathIndex,
+    checkpointPath: config.storeCheckpoint,
+    abortPath: config.abortFile,
     commitLogFileSize: config.mappedFileSizeCommitLog,
     consumeQueueFileSize: config.mappedFileSizeConsumeQueue,
     queueUnitDelayMs: QUEUE_UNIT_DELAY_MS,
+    index: {
+      enabled: config.messageIndexEnable,
+      geometry: { hashSlotNum: config.maxHashSlotNum, indexNum: config.maxIndexNum },
+    },
     tailSize: config.commitLogTailSize,
     bodySizeMax: config.maxMessageSize,
     isSlave: config.brokerRole === 'SLAVE',
@@ -267,6 +297,18 @@ function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) 
       bytesOnDisk: config.maxTransferBytesOnMessageInDisk,
       countOnDisk: config.maxTransferCountOnMessageInDisk,
       scanBytes: config.maxFilterMessageSize,
+    },
+    retention: {
+      reservedHours: config.fileReservedTime,
+      deleteHours: config.deleteWhen,
+      diskMaxUsedRatio: config.diskMaxUsedSpaceRatio / 100,
+      cleanForciblyRatio: config.diskSpaceCleanForciblyRatio / 100,
+      warningLevelRatio: config.diskSpaceWarningLevelRatio / 100,
+      cleansForcibly: config.cleanFileForciblyEnable,
+      intervalMs: config.cleanResourceInterval,
+      filesPerRunMax: config.deleteFileBatchMax,
+      logFilePauseMs: config.deleteCommitLogFilesInterval,
+      queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
     },
   }
 }

@@ -17,7 +17,8 @@ export interface OpenPorts {
 
 /** What a slave does with the answers; null on a master. */
 export interface SlaveSide {
-  readonly directory: MasterDirectory
+  /** Null where the master's address was typed. */
+  readonly directory: MasterDirectory | null
   /** A name server has taken this slave. */
   registered(): void
 }
@@ -47,10 +48,10 @@ export class NameServerMembership implements Service {
     const { clock } = platform
     this.#registration = new Registration(platform, logger, identity, topics, config, {
       answered: (nameServer, { master }) => {
-        slave?.directory.answered(nameServer, master)
+        slave?.directory?.answered(nameServer, master)
         slave?.registered()
       },
-      silent: (nameServer) => slave?.directory.silent(nameServer),
+      silent: (nameServer) => slave?.directory?.silent(nameServer),
     })
     const isFetched = config.fetchNamesrvAddrByAddressServer && config.namesrvAddr.length === 0
     this.#addressServer = isFetched

@@ -31,6 +31,8 @@ export class SlaveJoin implements MasterJoin {
   readonly #directory: MasterSource | null
   /** To `--master`, or to the master that name servers told last. */
   #client: MasterClient | null
+  /** The same, once it has shown that this slave may follow it: until then it may be a HA port, or of another group. */
+  #fitClient: MasterClient | null = null
   /** A broker has answered at `--master`: it is no HA port, whatever happens later. */
   #isBroker = false
   /** `--master` has answered nothing a broker says; it is tried as a HA port now. */
@@ -38,6 +40,7 @@ export class SlaveJoin implements MasterJoin {
   /** This slave has followed this master before, so what does not fit now may fit again. */
   #hasFollowed = false
   #isClosed = false
+  #masterEndOffset: number | null = null
   readonly #warned = new Set<string>()
 
   /** @param directory where name servers tell the master; null where there are none. `--master` overrules it */
@@ -56,9 +59,13 @@ export class SlaveJoin implements MasterJoin {
     this.#client = options.masterAddress === null ? null : new MasterClient(platform, logger, options.masterAddress)
   }
 
-  /** Whom to ask for topics, groups and offsets; null where no broker port of the master is known. */
+  get masterEndOffset(): number | null {
+    return this.#masterEndOffset
+  }
+
+  /** Whom to ask for topics, groups and offsets; null where no broker port of the master is known, or not yet that it is this slave's. */
   get metadataSource(): MasterClient | null {
-    return this.#isTriedAsHaPort || this.#isClosed ? null : this.#client
+    return this.#isClosed ? null : this.#fitClient
   }
 
   locate(): Promise<Address> {
@@ -89,6 +96,8 @@ export class SlaveJoin implements MasterJoin {
     if (client !== null && client.address.host === address.host && client.address.port === address.port) return client
     client?.close().catch((error: unknown) => this.#logger.debug({ err: error }, 'the connection to the former master'))
     this.#hasFollowed = false
+    this.#fitClient = null
+    this.#masterEndOffset = null
     this.#client = new MasterClient(this.#platform, this.#logger, address)
     if (this.#isClosed) void this.#client.close()
     return this.#client
@@ -106,6 +115,7 @@ export class SlaveJoin implements MasterJoin {
     } catch (error) {
       if (!this.#mayBeHaPort(error as MqError)) throw error
       this.#isTriedAsHaPort = true
+      this.#fitClient = null
       return client.address
     }
   }
@@ -122,6 +132,8 @@ export class SlaveJoin implements MasterJoin {
     this.#requireFit(await client.config({ haLocalPort: localPort, brokerId: this.#options.brokerId }))
     await compareWithMaster(this.#store.log, this.#store.lastRecord, client)
     this.#hasFollowed = true
+    const range = await client.logRange().catch(() => null) // for people only: a master that does not tell is followed all the same
+    this.#masterEndOffset = range?.maxOffset ?? null
     return true
   }
 
@@ -148,9 +160,11 @@ export class SlaveJoin implements MasterJoin {
     const outdated = this.#directory === null ? null : this.#outdatedProblem(config)
     const problem = outdated ?? this.#problemWith(config)
     if (problem !== null) {
+      this.#fitClient = null
       const mayPass = this.#hasFollowed || outdated !== null
       throw new HaError(mayPass ? 'HA_MASTER_UNFIT' : 'HA_JOIN_REFUSED', `cannot follow ${this.#masterText}: ${problem}`)
     }
+    this.#fitClient = this.#client
     const brokerName = config.get('brokerName')
     if (brokerName === undefined || brokerName === this.#options.brokerName) return
     this.#warnOnce(

@@ -4,7 +4,7 @@ import type { Clock } from '../platform/clock.ts'
 import { type ConfigStorage, ConfigTableFile } from './config-table-file.ts'
 import { type DataVersion, nextDataVersion } from './data-version.ts'
 import { type FastjsonValue, fastjsonPieces, TableEntries } from './fastjson-text.ts'
-import { PERM_INHERIT, PERM_READ, PERM_WRITE, type TopicConfig, topicConfig } from './topic-config.ts'
+import { PERM_INHERIT, PERM_READ, PERM_WRITE, readTopicConfig, type TopicConfig, topicConfig } from './topic-config.ts'
 import { AUTO_CREATE_TOPIC } from './topic-names.ts'
 
 const READ_WRITE = PERM_READ | PERM_WRITE
@@ -32,8 +32,8 @@ export class TopicConfigManager {
   readonly #logger: Logger
   readonly #options: TopicConfigOptions
   readonly #file: ConfigTableFile
-  readonly #topics = new Map<string, Topic>()
-  readonly #names = new SortedNames()
+  #topics = new Map<string, Topic>()
+  #names = new SortedNames()
   #dataVersion: DataVersion
   /** Called with each topic that is made or changed here; not with those a slave gets from its master. */
   onChange: (topicName: string) => void = () => {}
@@ -53,9 +53,7 @@ export class TopicConfigManager {
       dataVersion?: Partial<DataVersion>
       topicConfigTable?: Record<string, Partial<TopicConfig>>
     } | null
-    for (const [topicName, config] of Object.entries(file?.topicConfigTable ?? {})) {
-      this.#put({ ...topicConfig(topicName, 16, READ_WRITE), ...config, topicName })
-    }
+    for (const [topicName, config] of Object.entries(file?.topicConfigTable ?? {})) this.#put(readTopicConfig(topicName, config))
     this.#dataVersion = { ...this.#dataVersion, ...file?.dataVersion }
   }
 
@@ -119,6 +117,25 @@ export class TopicConfigManager {
   /** Makes a retry or dead-letter topic (TopicConfigManager.createTopicInSendMessageBackMethod). */
   createOnSendBack(topicName: string, queueNums: number, topicSysFlag: number): Topic {
     return this.#topics.get(topicName) ?? this.#create({ ...topicConfig(topicName, queueNums, READ_WRITE), topicSysFlag })
+  }
+
+  /**
+   * Makes the table that of the master, in one step: no topic that is in both is ever missing (E01). Its version is taken over as it is (E03).
+   * @param configs in the order of their names
+   * @returns names of the topics that are gone
+   */
+  replaceAll(configs: readonly TopicConfig[], dataVersion: DataVersion): string[] {
+    const before = this.#topics
+    this.#topics = new Map()
+    this.#names = new SortedNames()
+    for (const config of configs) {
+      const { topicName } = config
+      this.#topics.set(topicName, { config, nameBytes: before.get(topicName)?.nameBytes ?? Buffer.from(topicName) })
+      this.#names.add(topicName)
+    }
+    this.#dataVersion = dataVersion
+    this.#file.changed()
+    return [...before.keys()].filter((topicName) => !this.#topics.has(topicName))
   }
 
   #create(config: TopicConfig): Topic {

@@ -62,7 +62,7 @@ export function delayOffsetTable(offsets: DelayOffsetManager): Iterable<string> 
 
 type Entries = Generator<readonly [string, unknown], void, undefined>
 
-function* pieces(members: readonly (readonly [name: string, value: object | Entries])[]): Generator<string, void, undefined> {
+function* pieces(members: readonly (readonly [name: string, value: unknown])[]): Generator<string, void, undefined> {
   let before = '{'
   for (const [name, value] of members) {
     yield `${before}${JSON.stringify(name)}:`
@@ -81,6 +81,6 @@ function* pieces(members: readonly (readonly [name: string, value: object | Entr
   yield '}'
 }
 
-function isEntries(value: object): value is Entries {
-  return Symbol.iterator in value
+function isEntries(value: unknown): value is Entries {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value && !Array.isArray(value)
 }

@@ -6,6 +6,7 @@ import { IDENTITY_ROWS } from './rows/identity.ts'
 import { NETWORK_ROWS } from './rows/network.ts'
 import { READING_ROWS } from './rows/reading.ts'
 import { REGISTRATION_ROWS } from './rows/registration.ts'
+import { RETENTION_ROWS } from './rows/retention.ts'
 import { STORE_ROWS } from './rows/store.ts'
 import { TOPIC_ROWS } from './rows/topics.ts'
 
@@ -21,6 +22,7 @@ export const BROKER_CONFIG_TABLE = [
   ...HA_ROWS,
   ...TOPIC_ROWS,
   ...READING_ROWS,
+  ...RETENTION_ROWS,
   ...CONSUMER_ROWS,
   ...REGISTRATION_ROWS,
 ] as const satisfies readonly ConfigRow[]

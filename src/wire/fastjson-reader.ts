@@ -1,8 +1,6 @@
 import { WireError } from '../base/errors.ts'
 
-const TAB = 0x09
-const RETURN = 0x0d
-const BLANK = 0x20
+const SPACE = 0x20
 const QUOTE = 0x22
 const COMMA = 0x2c
 const MINUS = 0x2d
@@ -37,7 +35,7 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** One pass, as the text may be megabytes of a stranger's. Blanks stand before a key in files, never behind it. */
+/** One pass, as the text may be megabytes of a stranger's. On the wire fastjson writes no blanks, in files it does. */
 function withQuotedNumberKeys(text: string): string {
   const parts: string[] = []
   let copiedTo = 0
@@ -52,8 +50,7 @@ function withQuotedNumberKeys(text: string): string {
     } else if (char === BRACE || char === COMMA) {
       const start = blanksEnd(text, at + 1)
       const end = numberEnd(text, start)
-      at = start - 1
-      if (text.charCodeAt(end) !== COLON || end === start) continue
+      if (end === start || text.charCodeAt(blanksEnd(text, end)) !== COLON) continue
       parts.push(text.slice(copiedTo, start), '"', text.slice(start, end), '"')
       copiedTo = end
       at = end
@@ -62,10 +59,9 @@ function withQuotedNumberKeys(text: string): string {
   return parts.join('') + text.slice(copiedTo)
 }
 
-/** Behind blanks, tabs and line breaks. */
 function blanksEnd(text: string, start: number): number {
   let at = start
-  for (let char = text.charCodeAt(at); char === BLANK || (char >= TAB && char <= RETURN); char = text.charCodeAt(at)) at++
+  while (text.charCodeAt(at) <= SPACE) at++
   return at
 }
 

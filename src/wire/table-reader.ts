@@ -150,7 +150,8 @@ class Scanner {
   }
 
   #passBlanks(): void {
-    for (let byte = this.next; byte === BLANK || (byte !== undefined && byte >= TAB && byte <= RETURN); byte = this.next) this.#at++
+    for (let byte = this.next; byte === BLANK || (byte !== undefined && byte >= TAB && byte <= RETURN); byte = this.next)
+      this.#at++
   }
 }
 

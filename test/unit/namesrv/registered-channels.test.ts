@@ -1,27 +1,17 @@
 import { expect, test } from 'vitest'
 import { RegisteredChannels } from '../../../src/namesrv/registered-channels.ts'
-import type { Peer } from '../../../src/remoting/processor-table.ts'
+import { TestPeer } from '../../helpers/test-peer.ts'
 
 test('a connection is watched once, however often its broker registers, and no longer than it lives', () => {
-  const listeners: (() => void)[] = []
   const closed: number[] = []
-  let closes = 0
-  const peer: Peer = {
-    remote: { host: '127.0.0.1', port: 1 },
-    id: 7,
-    onClose: (fn) => void listeners.push(fn),
-    close: () => void closes++,
-    sendOneway: () => false,
-    invoke: () => {},
-  }
+  const peer = new TestPeer()
   const channels = new RegisteredChannels((channelId) => void closed.push(channelId))
   for (let i = 0; i < 3; i++) channels.watch(peer)
-  expect(listeners).toHaveLength(1)
-  channels.close(7)
-  channels.close(8)
-  expect(closes).toBe(1)
-  listeners[0]?.()
-  expect(closed).toEqual([7])
-  channels.close(7)
-  expect(closes).toBe(1)
+  expect(peer.listenerCount).toBe(1)
+  channels.close(peer.id + 1)
+  expect(peer.isClosed).toBe(false)
+  channels.close(peer.id)
+  expect(peer.isClosed).toBe(true)
+  expect(closed).toEqual([peer.id])
+  channels.close(peer.id)
 })

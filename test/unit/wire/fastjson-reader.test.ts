@@ -28,6 +28,11 @@ test('maps with number keys at any depth are read as fastjson writes them', () =
   )
 })
 
+test('files are written with tabs and line ends, and stock ones may have blanks anywhere', () => {
+  const text = '{\n\t"offsetTable":{"T@G":{0:5280,\r\n\t\t1 : 5312\n\t},"U":{ -1:2 , 3 :4}\n}}'
+  expect(parseFastjson(text)).toEqual({ offsetTable: { 'T@G': { 0: 5280, 1: 5312 }, U: { [-1]: 2, 3: 4 } } })
+})
+
 test('what looks like a number key inside a text is left alone', () => {
   const text = '{0:"{1:2,3:4","a\\"{5:":"\\\\",6:",7:"}'
   expect(parseFastjson(text)).toEqual({ 0: '{1:2,3:4', 'a"{5:': '\\', 6: ',7:' })
