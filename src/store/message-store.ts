@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path'
+import { assert } from '../base/assert.ts'
 import { StoreError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
 import type { Logger } from '../base/logger.ts'
@@ -7,7 +8,7 @@ import { explainSystemError, isSystemError, type SystemError } from '../base/sys
 import type { Platform } from '../platform/platform.ts'
 import { type MessageDraft, messageRecordSize, PROPERTIES_SIZE_MAX } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
-import { CommitLog } from './commit-log.ts'
+import { type AppendedRecord, CommitLog } from './commit-log.ts'
 import type { FoundRecord } from './commit-log-recovery.ts'
 import { ConsumeQueueStore, isQueueName } from './consume-queue-store.ts'
 import { type ArrivalListener, Dispatcher } from './dispatcher.ts'
@@ -18,7 +19,7 @@ import { type IndexMatches, type IndexOptions, type IndexSearch, IndexService, t
 import type { MessageQuery } from './message-query.ts'
 import { MessageReader, type OnMessages, type ReadLimits, STOCK_READ_LIMITS } from './message-reader.ts'
 import { PendingPut } from './pending-put.ts'
-import { notStored, type PutResult } from './put-result.ts'
+import { type BatchPutResult, notStored, type PutResult, type PutStatus } from './put-result.ts'
 import { QueueLookup } from './queue-lookup.ts'
 import { QueueOffsetTable } from './queue-offset-table.ts'
 import { ReadSlots } from './read-slots.ts'
@@ -82,6 +83,8 @@ export interface LogRange {
 
 /** What a disk says that is full, or whose quota is used up: the one failure that can end without a restart. */
 const DISK_FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT'])
+
+function ignore(): void {}
 
 const openGate: ReplicationGate = {
   admit: () => null,
@@ -346,12 +349,7 @@ export class MessageStore implements Service {
   put(draft: MessageDraft, waits: boolean, answer: (result: PutResult) => void): void {
     const recordSize = messageRecordSize(draft)
     const done = this.statistics.counted(recordSize, answer)
-    if (this.#options.isSlave || this.#state !== 'running' || this.putRefusalReason !== null)
-      return done(notStored('SERVICE_NOT_AVAILABLE'))
-    if (draft.properties.length > PROPERTIES_SIZE_MAX) return done(notStored('PROPERTIES_SIZE_EXCEEDED'))
-    if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(recordSize)) return done(notStored('MESSAGE_ILLEGAL'))
-    if (!isQueueName(draft.topic, draft.topicBytes.length, draft.queueId)) return done(notStored('MESSAGE_ILLEGAL'))
-    const refusal = waits ? this.#gate.admit() : null
+    const refusal = this.#refusalOf(draft, recordSize) ?? (waits ? this.#gate.admit() : null)
     if (refusal !== null) return done(notStored(refusal))
     const takesQueuePlace = hasQueuePlace(draft.sysFlag)
     const queueOffset = takesQueuePlace ? this.#offsets.next(draft.topic, draft.queueId) : 0
@@ -361,6 +359,59 @@ export class MessageStore implements Service {
     this.#unwritten.push(
       new PendingPut({ topic: draft.topic, queueId: draft.queueId, queueOffset, takesQueuePlace }, record, waits, done),
     )
+  }
+
+  /**
+   * Stores messages of one topic and queue one behind the other, with consecutive queue offsets, each in a record of its own; none is stored
+   * where one is refused. `answer` is called exactly once, maybe before this returns, as that of `put`. Where the disk fails in the middle of
+   * them it is told that they are not stored, though the first ones may be.
+   * @param drafts at least one; all of them ordinary messages
+   * @throws RangeError as `put`
+   */
+  putBatch(drafts: readonly MessageDraft[], waits: boolean, answer: (result: BatchPutResult) => void): void {
+    const [first] = drafts
+    assert(first !== undefined, 'a batch without a message')
+    const { topic, queueId } = first
+    const size = drafts.reduce((sum, draft) => sum + messageRecordSize(draft), 0)
+    let records: readonly AppendedRecord[] = []
+    const done = this.statistics.counted(
+      size,
+      (result) => answer({ ...result, physicOffsets: records.map(({ physicOffset }) => physicOffset) }),
+      drafts.length,
+    )
+    const refusal = this.#refusalOfAll(drafts, size) ?? (waits ? this.#gate.admit() : null)
+    if (refusal !== null) return done(notStored(refusal))
+    const queueOffset = this.#offsets.next(topic, queueId)
+    const appended = this.log.appendAll(drafts, queueOffset)
+    if (appended === null) return done(notStored('OS_PAGE_CACHE_BUSY'))
+    this.#offsets.set(topic, queueId, queueOffset + drafts.length)
+    const last = appended.length - 1
+    const answerFirst = (result: PutResult): void => {
+      if (result.physicOffset < 0) return done(result)
+      records = appended
+      done({ ...result, queueOffset, physicOffset: (appended[0] as AppendedRecord).physicOffset })
+    }
+    // Disk and slaves take bytes in order: what is true of the last record is true of all.
+    for (const [index, record] of appended.entries()) {
+      const place = { topic, queueId, queueOffset: queueOffset + index, takesQueuePlace: true }
+      this.#unwritten.push(new PendingPut(place, record, waits && index === last, index === last ? answerFirst : ignore))
+    }
+  }
+
+  #refusalOfAll(drafts: readonly MessageDraft[], size: number): PutStatus | null {
+    for (const draft of drafts) {
+      const refusal = this.#refusalOf(draft, size)
+      if (refusal !== null) return refusal
+    }
+    return null
+  }
+
+  /** @param size of all records that are to be stored together */
+  #refusalOf(draft: MessageDraft, size: number): PutStatus | null {
+    if (this.#options.isSlave || this.#state !== 'running' || this.putRefusalReason !== null) return 'SERVICE_NOT_AVAILABLE'
+    if (draft.properties.length > PROPERTIES_SIZE_MAX) return 'PROPERTIES_SIZE_EXCEEDED'
+    if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(size)) return 'MESSAGE_ILLEGAL'
+    return isQueueName(draft.topic, draft.topicBytes.length, draft.queueId) ? null : 'MESSAGE_ILLEGAL'
   }
 
   /**

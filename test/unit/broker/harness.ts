@@ -126,6 +126,29 @@ export function propertiesText(pairs: Readonly<Record<string, string>>): string 
     .join('')
 }
 
+export interface BatchMessage {
+  readonly body?: string
+  readonly flag?: number
+  readonly properties?: Readonly<Record<string, string>>
+  /** Properties as they are, in the place of `properties`. */
+  readonly text?: string
+}
+
+/** The body of a 320, as MessageDecoder.encodeMessages makes it. */
+export function batchBody(messages: readonly BatchMessage[]): Buffer {
+  return Buffer.concat(
+    messages.map(({ body = 'hello', flag = 0, properties = {}, text = propertiesText(properties) }) => {
+      const head = Buffer.alloc(20)
+      const [bodyBytes, propertiesBytes, propertiesSize] = [Buffer.from(body), Buffer.from(text), Buffer.alloc(2)]
+      head.writeInt32BE(22 + bodyBytes.length + propertiesBytes.length, 0)
+      head.writeInt32BE(flag, 12)
+      head.writeInt32BE(bodyBytes.length, 16)
+      propertiesSize.writeInt16BE(propertiesBytes.length)
+      return Buffer.concat([head, bodyBytes, propertiesSize, propertiesBytes])
+    }),
+  )
+}
+
 const STORE_OPTIONS: MessageStoreOptions = {
   directory: '/store',
   commitLogFileSize: 4096,

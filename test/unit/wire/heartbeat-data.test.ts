@@ -54,7 +54,7 @@ describe('a heartbeat', () => {
       withoutSub: false,
     })
     const sparse = read(
-      "{'clientID':'c','consumerDataSet':[{'groupName':'g','subscriptionDataSet':[{'topic':'t','tagsSet':['x','y']}]}]}",
+      '{"clientID":"c","consumerDataSet":[{"groupName":"g","subscriptionDataSet":[{"topic":"t","tagsSet":["x","y"]}]}]}',
     )
     expect(sparse.consumers[0]).toMatchObject({
       consumeType: 'CONSUME_PASSIVELY',
