@@ -26,6 +26,7 @@ export type HaErrorCode =
   | 'HA_DIVERGED'
   | 'HA_MASTER_UNFIT'
   | 'HA_PORT_IN_USE'
+  | 'HA_CANNOT_LISTEN'
 
 export type ConfigErrorCode = 'CONFIG_UNKNOWN_KEY' | 'CONFIG_BAD_VALUE' | 'CONFIG_REFUSED' | 'CONFIG_BAD_FILE' | 'CONFIG_CONFLICT'
 
@@ -35,6 +36,7 @@ export type RemotingErrorCode =
   | 'REMOTING_TIMEOUT'
   | 'REMOTING_TOO_MUCH'
   | 'REMOTING_PORT_IN_USE'
+  | 'REMOTING_CANNOT_LISTEN'
 
 /** Facts of one error, for the log and for tests: plain values only. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | null | undefined>>

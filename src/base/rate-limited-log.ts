@@ -2,6 +2,8 @@ import type { Logger } from './logger.ts'
 
 /** One line per kind in this time (DESIGN §8). */
 const INTERVAL_MS = 10_000
+/** So many kinds are remembered; the one that was seen first makes room. */
+const KINDS_MAX = 256
 
 interface Window {
   startMs: number
@@ -23,13 +25,19 @@ export class RateLimitedLog {
     this.#nowMs = nowMs
   }
 
-  /** @param kind one of a few constants: each is remembered for ever */
+  /** @param kind a constant, or one and a host; see KINDS_MAX */
+  info(kind: string, fields: object, message: string): void {
+    const suppressed = this.#admit(kind)
+    if (suppressed !== null) this.#log.info(suppressed === 0 ? fields : { ...fields, suppressed }, message)
+  }
+
+  /** @param kind as for `info` */
   warn(kind: string, fields: object, message: string): void {
     const suppressed = this.#admit(kind)
     if (suppressed !== null) this.#log.warn(suppressed === 0 ? fields : { ...fields, suppressed }, message)
   }
 
-  /** @param kind one of a few constants: each is remembered for ever */
+  /** @param kind as for `info` */
   error(kind: string, fields: object, message: string): void {
     const suppressed = this.#admit(kind)
     if (suppressed !== null) this.#log.error(suppressed === 0 ? fields : { ...fields, suppressed }, message)
@@ -41,6 +49,7 @@ export class RateLimitedLog {
     const window = this.#windows.get(kind)
     if (window === undefined) {
       this.#windows.set(kind, { startMs: nowMs, suppressed: 0 })
+      this.#forgetFirst()
       return 0
     }
     if (nowMs - window.startMs < INTERVAL_MS) {
@@ -51,5 +60,12 @@ export class RateLimitedLog {
     window.startMs = nowMs
     window.suppressed = 0
     return suppressed
+  }
+  #forgetFirst(): void {
+    if (this.#windows.size <= KINDS_MAX) return
+    for (const first of this.#windows.keys()) {
+      this.#windows.delete(first)
+      return
+    }
   }
 }

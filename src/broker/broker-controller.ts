@@ -14,6 +14,7 @@ import { ProcessorTable } from '../remoting/processor-table.ts'
 import { RemotingServer } from '../remoting/remoting-server.ts'
 import { MessageStore } from '../store/message-store.ts'
 import type { AcquireProcessLock } from '../store/store-lock.ts'
+import type { BrokerAddresses } from './broker-addresses.ts'
 import { ClientManager } from './client-manager.ts'
 import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
@@ -35,13 +36,6 @@ export interface BrokerHooks {
   readonly process: ProcessFacts
   /** The broker cannot go on as configured; whoever started it stops it. */
   onFatal(error: MqError): void
-}
-
-/** Where a running broker listens. */
-export interface BrokerAddresses {
-  readonly listen: Address
-  readonly haListen: Address
-  readonly fastListen: Address
 }
 
 /** One broker: joins store, replication and remoting, and starts and stops them in order (BrokerController). */
@@ -80,6 +74,7 @@ export class BrokerController implements Service {
     const slave = this.#join === null ? null : { join: this.#join, onRefused: (error: MqError) => hooks.onFatal(error) }
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
     this.#store.useGate(this.#haService)
+    this.#store.useSlavePositions(this.#haService)
     const { fileSystem, clock } = platform
     const storage = { fileSystem, clock, logger, turns: this.#store.readSlots, directory: config.storePathRootDir }
     this.#topics = new TopicConfigManager(storage, config)
@@ -100,7 +95,7 @@ export class BrokerController implements Service {
 
   /**
    * Resolves when clients and slaves are served. Rejects with what stands in the way; then everything that had started is stopped again.
-   * @throws StoreError, HaError HA_PORT_IN_USE, RemotingError REMOTING_PORT_IN_USE
+   * @throws StoreError, HaError HA_PORT_IN_USE, HA_CANNOT_LISTEN, RemotingError REMOTING_PORT_IN_USE, REMOTING_CANNOT_LISTEN
    */
   start(): Promise<void> {
     this.#starting = this.#start()
@@ -201,7 +196,7 @@ export class BrokerController implements Service {
       await server.start()
     } catch (error) {
       if (!(error instanceof RemotingError)) throw error
-      const problem = `${what} ${formatHostPort(address)} is in use: stop who has it, or choose another with --listen`
+      const problem = `${what} ${error.message}, or choose another with --listen`
       throw new RemotingError(error.code, problem, error.details, error)
     }
     this.#servers.push(server)
@@ -213,9 +208,17 @@ function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) 
   return {
     directory: config.storePathRootDir,
     commitLogDirectory: config.storePathCommitLog,
+    consumeQueueDirectory: config.storePathConsumeQueue,
+    indexDirectory: config.storePathIndex,
+    checkpointPath: config.storeCheckpoint,
+    abortPath: config.abortFile,
     commitLogFileSize: config.mappedFileSizeCommitLog,
     consumeQueueFileSize: config.mappedFileSizeConsumeQueue,
     queueUnitDelayMs: QUEUE_UNIT_DELAY_MS,
+    index: {
+      enabled: config.messageIndexEnable,
+      geometry: { hashSlotNum: config.maxHashSlotNum, indexNum: config.maxIndexNum },
+    },
     tailSize: config.commitLogTailSize,
     bodySizeMax: config.maxMessageSize,
     isSlave: config.brokerRole === 'SLAVE',
@@ -234,6 +237,18 @@ function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) 
       bytesOnDisk: config.maxTransferBytesOnMessageInDisk,
       countOnDisk: config.maxTransferCountOnMessageInDisk,
       scanBytes: config.maxFilterMessageSize,
+    },
+    retention: {
+      reservedHours: config.fileReservedTime,
+      deleteHours: config.deleteWhen,
+      diskMaxUsedRatio: config.diskMaxUsedSpaceRatio / 100,
+      cleanForciblyRatio: config.diskSpaceCleanForciblyRatio / 100,
+      warningLevelRatio: config.diskSpaceWarningLevelRatio / 100,
+      cleansForcibly: config.cleanFileForciblyEnable,
+      intervalMs: config.cleanResourceInterval,
+      filesPerRunMax: config.deleteFileBatchMax,
+      logFilePauseMs: config.deleteCommitLogFilesInterval,
+      queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
     },
   }
 }

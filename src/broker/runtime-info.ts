@@ -1,10 +1,12 @@
+import { formatBytes } from '../base/format-bytes.ts'
 import type { BrokerConfig } from '../config/config-table.ts'
 import type { HAService } from '../ha/ha-service.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ProcessFacts } from '../platform/process-facts.ts'
+import { type DiskState, usedRatio } from '../store/disk-watch.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import { VERSION } from '../wire/remoting-command.ts'
-import { byteCountText, statisticsInfo } from './statistics-info.ts'
+import { statisticsInfo } from './statistics-info.ts'
 
 /**
  * The answer to code 28 (AdminBrokerProcessor.prepareRuntimeInfo): what `mqadmin clusterList` parses, and behind it what our own `status`
@@ -21,6 +23,7 @@ export function runtimeInfo(
   const nowMs = platform.clock.wallMs()
   return {
     ...absentHere(),
+    ...ofDisks(store),
     ...statisticsInfo(store.statistics),
     bootTimestamp: String(facts.bootTimestamp),
     brokerActive: String(config.brokerRole !== 'SLAVE'), // the services only a master runs (isSpecialServiceRunning)
@@ -30,24 +33,26 @@ export function runtimeInfo(
     brokerRole: config.brokerRole,
     brokerVersion: String(VERSION),
     brokerVersionDesc: 'V5_3_3',
-    commitLogDiskRatio: '0.0',
     commitLogFlushedOffset: String(flushedOffset),
     commitLogMaxOffset: String(maxOffset),
     commitLogMinOffset: String(minOffset),
     dispatchBehindBytes: String(maxOffset - dispatchedOffset),
     dispatchStalledReason: store.dispatchStalledReason ?? '',
     dispatchedOffset: String(dispatchedOffset),
-    earliestMessageTimeStamp: String(nowMs),
+    // Hours of messages are counted from it, and a log without any holds none.
+    earliestMessageTimeStamp: String(store.earliestStoreTimestamp ?? nowMs),
     flushDiskType: config.flushDiskType,
+    indexBehindBytes: String(store.indexStatus.behindBytes),
+    indexFailedReason: store.indexStatus.failedReason ?? '',
     inSyncReplicas: String(config.inSyncReplicas),
     minInSyncReplicas: String(config.minInSyncReplicas),
     pid: String(facts.pid),
     refusedReports: String(haService.refusedReports),
-    remainHowManyDataToFlush: byteCountText(maxOffset - flushedOffset),
+    remainHowManyDataToFlush: formatBytes(maxOffset - flushedOffset),
     rssBytes: String(facts.rssBytes()),
     runtime: runningFor(nowMs - facts.bootTimestamp),
     sendsWaitingForSlaves: String(haService.waitingSends),
-    storeReadOnlyReason: store.readOnlyReason ?? '',
+    storeReadOnlyReason: store.putRefusalReason ?? '',
   }
 }
 
@@ -75,6 +80,28 @@ function absentHere(): Record<string, string> {
     timerOffsetBehind: '0',
     timerReadBehind: '0',
   }
+}
+
+/** The room that log and queues have, in stock's names and forms, and what deletion of old files has to say. */
+function ofDisks(store: MessageStore): Record<string, string> {
+  const { commitLogDisk, consumeQueueDisk, keptForSlave, takenFromSlave } = store.retention
+  const ratio = ratioText(commitLogDisk)
+  const { usage } = commitLogDisk
+  return {
+    ...(usage === null
+      ? {}
+      : { commitLogDirCapacity: `Total : ${formatBytes(usage.total)}, Free : ${formatBytes(usage.free)}.` }),
+    commitLogDiskRatio: ratio,
+    [`commitLogDiskRatio_${commitLogDisk.path}`]: ratio,
+    consumeQueueDiskRatio: ratioText(consumeQueueDisk),
+    fileKeptForSlave: keptForSlave ?? '',
+    fileTakenFromSlave: takenFromSlave ?? '',
+  }
+}
+
+/** Never with an exponent, which the tool does not parse; −1 where the disk does not tell, as in stock. */
+function ratioText({ usage }: DiskState): string {
+  return usage === null ? '-1.0' : usedRatio(usage).toFixed(4)
 }
 
 /** `[ 1 days, 2 hours, 3 minutes, 4 seconds ]`, as stock prints it. */

@@ -29,6 +29,7 @@ export class SlaveJoin implements MasterJoin {
   /** This slave has followed this master before, so what does not fit now may fit again. */
   #hasFollowed = false
   #isClosed = false
+  #masterEndOffset: number | null = null
   readonly #warned = new Set<string>()
 
   constructor(platform: Platform, logger: Logger, store: MessageStore, options: SlaveJoinOptions) {
@@ -36,6 +37,10 @@ export class SlaveJoin implements MasterJoin {
     this.#logger = logger
     this.#options = options
     this.#client = options.masterAddress === null ? null : new MasterClient(platform, logger, options.masterAddress)
+  }
+
+  get masterEndOffset(): number | null {
+    return this.#masterEndOffset
   }
 
   async locate(): Promise<Address> {
@@ -71,6 +76,8 @@ export class SlaveJoin implements MasterJoin {
     this.#requireFit(await client.config({ haLocalPort: localPort, brokerId: this.#options.brokerId }))
     await compareWithMaster(this.#store.log, this.#store.lastRecord, client)
     this.#hasFollowed = true
+    const range = await client.logRange().catch(() => null) // for people only: a master that does not tell is followed all the same
+    this.#masterEndOffset = range?.maxOffset ?? null
     return true
   }
 

@@ -36,10 +36,3 @@ export function statisticsInfo(statistics: StoreStatistics): Record<string, stri
 function doubleText(value: number): string {
   return Number.isInteger(value) ? `${value}.0` : String(value)
 }
-
-/** `850 B`, `1.5 KiB` (MixAll.humanReadableByteCount). */
-export function byteCountText(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`
-  const power = Math.min(6, Math.floor(Math.log2(bytes) / 10))
-  return `${(bytes / 1024 ** power).toFixed(1)} ${'KMGTPE'[power - 1]}iB`
-}

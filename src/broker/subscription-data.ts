@@ -14,8 +14,8 @@ export interface SubscriptionData {
   readonly subVersion: bigint
 }
 
-export const TAG_EXPRESSION = 'TAG'
-export const ALL_TAGS = '*'
+const TAG_EXPRESSION = 'TAG'
+const ALL_TAGS = '*'
 
 const NO_TAGS: ReadonlySet<string> = new Set()
 

@@ -1,7 +1,7 @@
-import { networkInterfaces } from 'node:os'
 import { type ConfigSources, resolveBrokerConfig } from '../config/broker-config.ts'
 import { type BrokerFlags, commandLineSettings } from '../config/command-line-settings.ts'
 import { printConfig } from '../config/print-config.ts'
+import { firstExternalAddress } from '../platform/external-address.ts'
 import type { LogLevel } from '../platform/pino-logger.ts'
 import type { CliIo } from './cli-io.ts'
 import { ExitCode } from './exit-code.ts'
@@ -58,10 +58,4 @@ export function configSources(
     environment,
     externalAddress,
   }
-}
-
-function firstExternalAddress(): string | undefined {
-  return Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address
 }

@@ -9,8 +9,15 @@ export interface SlaveStatus {
   readonly diff: number
   /** Age of the oldest byte not reported. */
   readonly lagMs: number | null
+  /** Near enough to count for a send (`haMaxGapNotInSync`); that alone says not that it keeps up. */
   readonly inSync: boolean
   readonly transferredByteInSecond: number
+  /** Where it stood when it fell behind. */
+  readonly catchUpFrom: number | null
+  /** Bytes by which the gap gets smaller in a second. */
+  readonly gainBytesPerSecond: number | null
+  /** For how long it has been behind without a report that goes further. */
+  readonly standingStillMs: number | null
 }
 
 /** A slave's link to its master as the slave sees it. */
@@ -22,6 +29,13 @@ export interface MasterLinkStatus {
   readonly downSinceTimestamp: number | null
   readonly lastReadTimestamp: number | null
   readonly transferredByteInSecond: number
+  /** Where its own log ends. */
+  readonly maxOffset: number | null
+  /** The furthest it knows the master's log to reach. */
+  readonly masterEndOffset: number | null
+  readonly catchUpFrom: number | null
+  readonly gainBytesPerSecond: number | null
+  readonly behindMs: number | null
 }
 
 export interface HaStatus {
@@ -65,6 +79,11 @@ export function parseHaStatus(body: Buffer): HaStatus | null {
       downSinceTimestamp: time(client.downSinceTimestamp),
       lastReadTimestamp: time(client.lastReadTimestamp),
       transferredByteInSecond: number(client.transferredByteInSecond) ?? 0,
+      maxOffset: number(client.maxOffset),
+      masterEndOffset: position(client.masterEndOffset),
+      catchUpFrom: position(client.catchUpFrom),
+      gainBytesPerSecond: number(client.gainBytesPerSecond),
+      behindMs: number(client.behindMs),
     },
   }
 }
@@ -79,6 +98,9 @@ function slaveStatus(connection: Members): SlaveStatus {
     lagMs: number(connection.lagMs),
     inSync: connection.inSync === true,
     transferredByteInSecond: number(connection.transferredByteInSecond) ?? 0,
+    catchUpFrom: position(connection.catchUpFrom),
+    gainBytesPerSecond: number(connection.gainBytesPerSecond),
+    standingStillMs: number(connection.standingStillMs),
   }
 }
 
@@ -101,6 +123,11 @@ function text(value: unknown): string | null {
 
 function number(value: unknown): number | null {
   return typeof value === 'number' ? value : null
+}
+
+/** Brokers write −1 for a position that is not known. */
+function position(value: unknown): number | null {
+  return typeof value === 'number' && value >= 0 ? value : null
 }
 
 /** Brokers write 0 for a time that has not come. */

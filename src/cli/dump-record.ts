@@ -47,7 +47,7 @@ function bodyMembers(body: Buffer): { body: string } | { bodyBase64: string } {
 }
 
 /** Null where the bytes are no UTF-8 or hold control characters. */
-function printableText(bytes: Buffer): string | null {
+export function printableText(bytes: Buffer): string | null {
   try {
     const text = decoder.decode(bytes)
     return UNPRINTABLE.test(text) ? null : text
@@ -57,6 +57,6 @@ function printableText(bytes: Buffer): string | null {
 }
 
 /** A damaged or foreign record may carry a time that is none: shown as the number it is. */
-function timeText(ms: number): string | number {
+export function timeText(ms: number): string | number {
   return Math.abs(ms) <= DATE_MAX_MS ? isoTime(ms) : ms
 }

@@ -30,6 +30,8 @@ const EXIT_CODES: Readonly<Partial<Record<MqErrorCode, number>>> = {
   // The two brokers are configured so that they make no pair.
   HA_JOIN_REFUSED: ExitCode.USAGE,
   STORE_NOT_WRITABLE: ExitCode.USAGE,
+  HA_CANNOT_LISTEN: ExitCode.USAGE,
+  REMOTING_CANNOT_LISTEN: ExitCode.USAGE,
   HA_PORT_IN_USE: ExitCode.PORT_IN_USE,
   REMOTING_PORT_IN_USE: ExitCode.PORT_IN_USE,
   STORE_LOCKED: ExitCode.STORE_IN_USE,

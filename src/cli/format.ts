@@ -1,21 +1,8 @@
-const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
-
 /** `1,234,567`: digits in groups, whole numbers only. */
 export function formatCount(value: number): string {
   return Math.round(value)
     .toString()
     .replace(/\B(?=(\d{3})+$)/g, ',')
-}
-
-/** `117.7 MiB`: a size as people read it, one digit behind the point from KiB on. */
-export function formatBytes(bytes: number): string {
-  let value = bytes
-  let unit = 0
-  while (value >= 1024 && unit < BYTE_UNITS.length - 1) {
-    value /= 1024
-    unit++
-  }
-  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${BYTE_UNITS[unit]}`
 }
 
 /** `850 ms`, `12.3 s`, `5 min 2 s`, `3 h 20 min`, `2 d 4 h`. */

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { explainSystemError, isSystemError } from '../base/system-error.ts'
 import type { HostPort } from '../config/config-types.ts'
 import { parseHostPort } from '../config/host-port.ts'
 import { nearestKey } from '../config/nearest-key.ts'
@@ -12,6 +13,7 @@ import type { NamesrvOptions } from './namesrv-command.ts'
 import type { QuickstartOptions } from './quickstart-command.ts'
 import type { SendOptions } from './send-command.ts'
 import type { StatusOptions } from './status-command.ts'
+import type { TailOptions } from './tail-command.ts'
 import type { VerifyOptions } from './verify-command.ts'
 
 /** What each command does once its arguments are understood; resolves with the exit code. */
@@ -20,6 +22,7 @@ export interface Runners {
   namesrv(options: NamesrvOptions): Promise<number>
   status(options: StatusOptions): Promise<number>
   send(options: SendOptions): Promise<number>
+  tail(options: TailOptions): Promise<number>
   dump(options: DumpOptions): Promise<number>
   verify(options: VerifyOptions): Promise<number>
   quickstart(options: QuickstartOptions): Promise<number>
@@ -32,6 +35,7 @@ function lazyRunners(io: CliIo): Runners {
     namesrv: async (options) => (await import('./namesrv-command.ts')).runNamesrv(options, io),
     status: async (options) => (await import('./status-command.ts')).runStatus(options, io),
     send: async (options) => (await import('./send-command.ts')).runSend(options, io),
+    tail: async (options) => (await import('./tail-command.ts')).runTail(options, io),
     dump: async (options) => (await import('./dump-command.ts')).runDump(options, io),
     verify: async (options) => (await import('./verify-command.ts')).runVerify(options, io),
     quickstart: async (options) => (await import('./quickstart-command.ts')).runQuickstart(options, io),
@@ -47,6 +51,9 @@ const BODY_SIZE_MAX = 16 * 1024 * 1024 - 64 * 1024
 /** Requests a broker takes from one connection before it answers SYSTEM_BUSY (DESIGN §8). */
 const IN_FLIGHT_MAX = 4096
 
+/** Prints the script for a shell, and then answers that script: loaded only then, so it is no command like the others. */
+const COMPLETE = 'complete'
+
 const EXAMPLES = `
 Examples:
   ha-broker quickstart                                 a pair, real sends, the master killed, the slave checked
@@ -54,8 +61,10 @@ Examples:
   ha-broker --role SLAVE --master 127.0.0.1:10911      its slave on 127.0.0.1:11911
   ha-broker namesrv                                    a name server on 127.0.0.1:9876
   ha-broker send TopicTest hello                       one message to that master
+  ha-broker tail TopicTest --from first                what the topic holds, and what comes
   ha-broker status                                     how far the slave is
   ha-broker verify ./data/broker-a-0 ./data/broker-a-1 whether both logs are sound and equal
+  source <(ha-broker complete bash)                    commands and options by Tab; also zsh, fish, powershell
 
 ha-broker COMMAND --help says more about one command.`
 
@@ -66,6 +75,15 @@ Examples:
   ha-broker --role SYNC_MASTER --set slaveTimeout=2000
   ha-broker --role SLAVE --master 10.0.0.1:10911 --listen 0.0.0.0:10911 --store /var/lib/ha-broker
   ha-broker -c broker.conf -p`
+
+const STATUS_HELP = `
+A slave is "in sync", "catching up" (how much of the way, and how long it still takes), "BEHIND" and not gaining, or "not responding".
+
+--json prints one line {"runtime":{...},"ha":{...}}. runtime: all that request code 28 tells, texts by name. ha (null for brokers
+before 5.0): master, inSyncSlaveNums (near enough to count for a send), slaves with addr, brokerId, ackLevel, slaveAckOffset,
+diff (bytes behind), lagMs, inSync, standingStillMs, gainBytesPerSecond, catchUpFrom, transferredByteInSecond; masterLink with
+masterAddr, state, lastError, downSinceTimestamp, lastReadTimestamp, maxOffset, masterEndOffset, behindMs, gainBytesPerSecond,
+catchUpFrom. What a broker does not tell is null.`
 
 /** The whole command line; `finish` gets the exit code of the command that ran. */
 function createProgram(runners: Runners, io: CliIo, finish: (code: number) => void): Command {
@@ -109,6 +127,7 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
   command(program, 'status', 'what a broker holds and how far its slaves are')
     .argument('[HOST:PORT]', 'its listen port', hostPort, DEFAULT_BROKER)
     .option('--json', 'everything, for machines')
+    .addHelpText('after', STATUS_HELP)
     .action(async (broker: HostPort, { json = false }: { json?: boolean }) => finish(await runners.status({ broker, json })))
 
   command(program, 'send', 'send messages and say what became of them')
@@ -124,6 +143,24 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
     .addHelpText('after', '\nExits with 0 only if every message was answered SEND_OK, with 6 where the broker cannot be reached.')
     .action(async (topic: string, text: string | undefined, options: SendFlags) =>
       finish(await runners.send({ ...options, topic, text, json: options.json ?? false })),
+    )
+
+  command(program, 'tail', 'print the messages of a topic as they come, from a master or a slave')
+    .argument('<TOPIC>')
+    .option('--broker <HOST:PORT>', 'listen port of the broker', hostPort, DEFAULT_BROKER)
+    .addOption(
+      new Option('--from <PLACE>', 'first: all that the broker has; last: only what comes')
+        .choices(['first', 'last'])
+        .default('last'),
+    )
+    .option('--count <N>', 'end after so many messages', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--json', 'one JSON line per message, as dump prints them')
+    .addHelpText(
+      'after',
+      '\nFollows until Ctrl-C or --count. Nothing is consumed: no group moves. Exits with 6 where the broker cannot be reached.',
+    )
+    .action(async (topic: string, options: TailFlags) =>
+      finish(await runners.tail({ ...options, topic, json: options.json ?? false })),
     )
 
   command(program, 'dump', 'print stored messages as JSON lines')
@@ -150,6 +187,7 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
   return program
 }
 
+type TailFlags = Omit<TailOptions, 'topic' | 'json'> & { readonly json?: boolean }
 type SendFlags = Omit<SendOptions, 'topic' | 'text' | 'json'> & { readonly json?: boolean }
 
 function command(program: Command, name: string, description: string, isDefault = false): Command {
@@ -184,13 +222,25 @@ export async function runCommandLine(args: readonly string[], io: CliIo, runners
     return ExitCode.USAGE
   }
   try {
+    if (args[0] === COMPLETE) {
+      const { default: addCompletion } = await import('@bomb.sh/tab/commander')
+      addCompletion(program)
+      code = ExitCode.DONE
+    }
     await program.parseAsync(args, { from: 'user' })
     return code
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.DONE : ExitCode.USAGE
-    io.remark(`ha-broker: ${error instanceof Error ? error.message : String(error)}`)
+    io.remark(`ha-broker: ${problemText(error)}`)
     return exitCodeOf(error)
   }
+}
+
+/** Errors of ours say what to do; what the system says in its own words is put into ours. */
+function problemText(error: unknown): string {
+  if (!isSystemError(error)) return error instanceof Error ? error.message : String(error)
+  const { problem, remedy } = explainSystemError(error)
+  return `${error.path === undefined ? '' : `${error.path}: `}${problem}; ${remedy}`
 }
 
 /**
@@ -199,7 +249,7 @@ export async function runCommandLine(args: readonly string[], io: CliIo, runners
  */
 function unknownCommand([first]: readonly string[], program: Command): string | null {
   const names = program.commands.map((known) => known.name())
-  if (first === undefined || first.startsWith('-') || [...names, 'help'].includes(first)) return null
+  if (first === undefined || first.startsWith('-') || [...names, 'help', COMPLETE].includes(first)) return null
   const nearest = nearestKey(first, names)
   const hint = nearest === null ? '' : ` (Did you mean ${nearest}?)`
   return `ha-broker: unknown command '${first}'${hint}; the commands are ${names.join(', ')}; see ha-broker --help`

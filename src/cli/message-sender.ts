@@ -15,6 +15,12 @@ const SEND_TIMEOUT_MS = 5000
 /** The broker picks. */
 const ANY_QUEUE = -1
 
+/**
+ * With this many bytes of bodies under way the next one waits for an answer. Twice this much is what client and broker take from one
+ * connection (remoting-limits); the largest body still fits in between.
+ */
+const BYTES_IN_FLIGHT_MAX = 32 * 1024 * 1024
+
 /** What a producer would call these answers; with each of them the message is stored. */
 const STORED_STATUSES: Readonly<Record<number, string>> = {
   [ResponseCode.SUCCESS]: 'SEND_OK',
@@ -49,7 +55,7 @@ export interface MessageSenderOptions {
   readonly client: Pick<RemotingClient, 'send'>
   readonly topic: string
   readonly producerGroup: string
-  /** Sends under way at once. */
+  /** Sends under way at once, at most; large bodies may make it fewer. */
   readonly inFlight: number
   /** Monotonic milliseconds. */
   readonly nowMs: () => number
@@ -58,7 +64,7 @@ export interface MessageSenderOptions {
 }
 
 /**
- * Sends messages one by one with a fixed number under way: each answer makes room for the next (a closed loop). It ends early when the
+ * Sends messages one by one with a fixed number under way, fewer where they are large: each answer makes room for the next (a closed loop). It ends early when the
  * connection is lost, because nothing that follows could arrive.
  */
 export class MessageSender {
@@ -67,6 +73,7 @@ export class MessageSender {
   #source: Iterator<OutgoingMessage> | null = null
   #done: () => void = () => {}
   #inFlight = 0
+  #bytesInFlight = 0
   #connectionError: RemotingError | null = null
 
   /** @param onResult called once per message that was sent, in the order of the answers */
@@ -100,7 +107,7 @@ export class MessageSender {
   }
 
   #fill(): void {
-    while (this.#inFlight < this.#options.inFlight && this.#source !== null) {
+    while (this.#hasRoom && this.#source !== null) {
       const next = this.#source.next()
       if (next.done === true) this.#source = null
       else this.#send(next.value)
@@ -108,12 +115,18 @@ export class MessageSender {
     if (this.#inFlight === 0) this.#done()
   }
 
+  get #hasRoom(): boolean {
+    return this.#inFlight < this.#options.inFlight && this.#bytesInFlight < BYTES_IN_FLIGHT_MAX
+  }
+
   #send(message: OutgoingMessage): void {
     const { client, nowMs } = this.#options
     const startMs = nowMs()
     this.#inFlight++
+    this.#bytesInFlight += message.body.length
     client.send(this.#request(message), SEND_TIMEOUT_MS, (error, response) => {
       this.#inFlight--
+      this.#bytesInFlight -= message.body.length
       if (error instanceof RemotingError && isLost(error)) {
         this.#connectionError ??= error
         this.stop()

@@ -1,4 +1,5 @@
-import { formatBytes, formatCount } from './format.ts'
+import { formatBytes } from '../base/format-bytes.ts'
+import { formatCount } from './format.ts'
 
 /** What moves: the unit decides how numbers are written. */
 export type ProgressUnit = 'bytes' | 'messages'

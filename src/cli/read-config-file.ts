@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../base/errors.ts'
+import { explainSystemError, isSystemError } from '../base/system-error.ts'
 import type { ConfigFile } from '../config/written-settings.ts'
 
 /**
@@ -11,11 +12,11 @@ export function readConfigFile(path: string | undefined): ConfigFile | undefined
   try {
     return { path, text: readFileSync(path, 'latin1') } // java.util.Properties.load: bytes are ISO-8859-1
   } catch (error) {
-    const errno = (error as NodeJS.ErrnoException).code ?? 'unknown'
+    if (!isSystemError(error)) throw error
     throw new ConfigError(
       'CONFIG_BAD_FILE',
-      `-c ${path}: the file cannot be read (${errno}); name one with key=value lines`,
-      { file: path, errno },
+      `-c ${path}: the file cannot be read: ${explainSystemError(error).problem}; name one with key=value lines`,
+      { file: path, errno: error.code },
       error,
     )
   }

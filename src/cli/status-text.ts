@@ -1,5 +1,6 @@
+import { formatBytes } from '../base/format-bytes.ts'
 import type { BrokerStatus, HaStatus, MasterLinkStatus, SlaveStatus } from './broker-status.ts'
-import { formatBytes, formatCount, formatDuration, formatTable } from './format.ts'
+import { formatCount, formatDuration, formatTable } from './format.ts'
 
 const LABEL_WIDTH = 12
 
@@ -49,8 +50,23 @@ function storeLines(runtime: Table): string[] {
     lines.push(line('on disk', `${upTo(flushed, max)}${flushDiskType === undefined ? '' : `, ${flushDiskType}`}`))
   }
   if (dispatchedOffset !== undefined) lines.push(line('in queues', upTo(dispatchedOffset, max)))
+  lines.push(...diskLines(runtime))
   if (storeReadOnlyReason) lines.push(line('READ-ONLY', storeReadOnlyReason))
   if (dispatchStalledReason) lines.push(line('STALLED', `no queue units any more: ${dispatchStalledReason}`))
+  return lines
+}
+
+/** Stock tells the first two keys in the same form. */
+function diskLines({ commitLogDiskRatio, commitLogDirCapacity, fileKeptForSlave, fileTakenFromSlave }: Table): string[] {
+  const lines: string[] = []
+  const ratio = Number(commitLogDiskRatio)
+  if (commitLogDirCapacity !== undefined && ratio >= 0) {
+    lines.push(
+      line('disk', `${(100 * ratio).toFixed(1)} % used; ${commitLogDirCapacity.replaceAll(' : ', ' ').replace(/\.$/, '')}`),
+    )
+  }
+  if (fileKeptForSlave) lines.push(line('KEPT', `an expired file stays: ${fileKeptForSlave}`))
+  if (fileTakenFromSlave) lines.push(line('TAKEN', fileTakenFromSlave))
   return lines
 }
 
@@ -68,7 +84,7 @@ function masterLines(runtime: Table, ha: HaStatus): string[] {
     lines.push(line('waiting', `${formatCount(Number(sendsWaitingForSlaves ?? 0))} sends`))
   }
   if (Number(refusedReports ?? 0) > 0) lines.push(line('refused', `${refusedReports} reports that no slave of this log sends`))
-  lines.push(line('slaves', `${ha.slaves.length}, ${ha.inSyncSlaveNums} in sync`))
+  lines.push(line('slaves', `${ha.slaves.length}, ${ha.inSyncSlaveNums} near enough to count for a send`))
   return ha.slaves.length === 0 ? lines : [...lines, '', slaveTable(ha.slaves)]
 }
 
@@ -77,12 +93,43 @@ function slaveTable(slaves: readonly SlaveStatus[]): string {
   return formatTable([head, ...slaves.map(slaveRow)])
 }
 
+/** What is under way at the moment is no gap that a person should see: so old at most, */
+const UNDER_WAY_MS = 2000
+/** and no more than this, or than what the link moves in a second. */
+const UNDER_WAY_BYTES = 1024 * 1024
+/** A slave that is behind reports each time it has written, many times a second. */
+const STANDS_STILL_MS = 3000
+
+function slaveState(slave: SlaveStatus): string {
+  const { slaveAckOffset, diff, lagMs, inSync, catchUpFrom, gainBytesPerSecond, standingStillMs, transferredByteInSecond } = slave
+  if (slaveAckOffset < 0) return 'SILENT'
+  if (diff <= 0) return 'in sync'
+  if (standingStillMs !== null && standingStillMs >= STANDS_STILL_MS) {
+    return `not responding for ${formatDuration(standingStillMs)}`
+  }
+  const isUnderWay = lagMs === null || (lagMs < UNDER_WAY_MS && diff <= Math.max(UNDER_WAY_BYTES, transferredByteInSecond))
+  if (inSync && isUnderWay) return 'in sync'
+  if (gainBytesPerSecond === 0) return 'catching up' // since a moment ago: how fast is not known yet
+  if (gainBytesPerSecond !== null && gainBytesPerSecond > 0) {
+    return `catching up, ${wayText(slaveAckOffset, diff, catchUpFrom, gainBytesPerSecond)}`
+  }
+  return 'BEHIND'
+}
+
+/** `45 % of 2.0 GiB, 3 min 2 s left`: how far it has come since it fell behind. */
+function wayText(position: number, diff: number, from: number | null, gainBytesPerSecond: number): string {
+  const left = `${formatDuration((diff * 1000) / gainBytesPerSecond)} left`
+  if (from === null) return left
+  const total = Math.max(0, position - from) + diff
+  return `${Math.floor(((total - diff) * 100) / total)} % of ${formatBytes(total)}, ${left}`
+}
+
 function slaveRow(slave: SlaveStatus): string[] {
   const hasReported = slave.slaveAckOffset >= 0
   return [
     slave.addr,
     slave.brokerId === null ? '-' : String(slave.brokerId),
-    hasReported ? (slave.inSync ? 'in sync' : 'BEHIND') : 'SILENT',
+    slaveState(slave),
     hasReported ? String(slave.slaveAckOffset) : '-',
     hasReported ? formatBytes(Math.max(0, slave.diff)) : '-',
     hasReported && slave.lagMs !== null ? formatDuration(slave.lagMs) : '-',
@@ -101,6 +148,27 @@ function slaveLines(link: MasterLinkStatus, nowMs: number): string[] {
   if (link.lastReadTimestamp !== null) {
     lines.push(line('last heard', `${age(link.lastReadTimestamp)} ago, ${formatBytes(link.transferredByteInSecond)}/s`))
   }
+  lines.push(...behindLines(link))
   if (link.lastError !== null) lines.push(line('last error', link.lastError))
   return lines
+}
+
+/** By what this slave knows of its master, which is less than the master knows while the link is down. */
+function behindLines({
+  maxOffset,
+  masterEndOffset,
+  behindMs,
+  catchUpFrom,
+  gainBytesPerSecond,
+  downSinceTimestamp,
+}: MasterLinkStatus): string[] {
+  if (maxOffset === null || masterEndOffset === null) return []
+  const diff = masterEndOffset - maxOffset
+  const atLeast = downSinceTimestamp === null ? '' : 'at least '
+  if (diff <= 0)
+    return downSinceTimestamp === null ? [line('behind', 'nothing')] : [line('behind', 'not known: the link is down')]
+  const since = behindMs === null ? '' : `, for ${formatDuration(behindMs)}`
+  const lines = [line('behind', `${atLeast}${formatBytes(diff)}${since}`)]
+  if (downSinceTimestamp !== null || gainBytesPerSecond === null || gainBytesPerSecond <= 0) return lines
+  return [...lines, line('catching up', wayText(maxOffset, diff, catchUpFrom, gainBytesPerSecond))]
 }

@@ -1,4 +1,7 @@
 import { nodeFileSystem } from '../platform/node-file-system.ts'
+import type { RecordVisitor } from '../store/commit-log-recovery.ts'
+import { IndexCheck, type IndexReport } from '../store/index-check.ts'
+import type { IndexGeometry } from '../store/index-format.ts'
 import { type CheckedLog, compareLogs, type LogComparison } from '../store/log-compare.ts'
 import { type LogReport, openStoredLog, type StoredLog, verifyLog } from '../store/log-verify.ts'
 import { QueueCheck, type QueueReport } from '../store/queue-check.ts'
@@ -13,6 +16,8 @@ export interface VerifyOptions {
   /** The other half of the pair, where two are to be compared. */
   readonly otherDirectory: string | undefined
   readonly json: boolean
+  /** Of the index files, where it is not the usual one. */
+  readonly indexGeometry?: IndexGeometry
 }
 
 /** What was found in one store. */
@@ -20,6 +25,7 @@ export interface StoreReport {
   readonly directory: string
   readonly log: LogReport
   readonly queues: QueueReport
+  readonly index: IndexReport
 }
 
 /**
@@ -34,7 +40,9 @@ export async function runVerify(options: VerifyOptions, io: CliIo, fileSystem = 
     const stores: StoreReport[] = []
     for (const [index, log] of logs.entries()) {
       const directory = directories[index] ?? ''
-      stores.push(await verifyStore(directory, log, new QueueCheck(fileSystem, directory, log)))
+      const queueCheck = new QueueCheck(fileSystem, directory, log)
+      const indexCheck = new IndexCheck(fileSystem, directory, log.minOffset, options.indexGeometry)
+      stores.push(await verifyStore(directory, log, queueCheck, indexCheck))
       if (!options.json) await io.print(storeText(stores[index] as StoreReport))
     }
     const comparison = await compareStores(logs, stores)
@@ -46,11 +54,20 @@ export async function runVerify(options: VerifyOptions, io: CliIo, fileSystem = 
   }
 }
 
-async function verifyStore(directory: string, log: StoredLog, check: QueueCheck): Promise<StoreReport> {
-  const pass = relativeTo(log.minOffset, verifyLog(log, check.visit))
+async function verifyStore(
+  directory: string,
+  log: StoredLog,
+  queueCheck: QueueCheck,
+  indexCheck: IndexCheck,
+): Promise<StoreReport> {
+  const visit: RecordVisitor = (bytes, at, fields, offset) => {
+    queueCheck.visit(bytes, at, fields, offset)
+    indexCheck.visit(bytes, at, fields, offset)
+  }
+  const pass = relativeTo(log.minOffset, verifyLog(log, visit))
   const report = await runWithProgress(`checking ${directory}`, log.filesEnd - log.minOffset, 'bytes', pass)
-  const queues = await runWithProgress('', 0, 'messages', check.finish(report.endOffset))
-  return { directory, log: report, queues }
+  const queues = await runWithProgress('', 0, 'messages', queueCheck.finish(report.endOffset))
+  return { directory, log: report, queues, index: indexCheck.finish() }
 }
 
 async function compareStores(logs: readonly StoredLog[], stores: readonly StoreReport[]): Promise<LogComparison | null> {
@@ -70,8 +87,8 @@ function* relativeTo<T>(from: number, work: Generator<number, T>): Generator<num
 }
 
 /** A torn tail is an ordinary case: the next start cuts it. */
-function isSound({ log, queues }: StoreReport): boolean {
-  return log.damageCount === 0 && queues.faultCount === 0
+function isSound({ log, queues, index }: StoreReport): boolean {
+  return log.damageCount === 0 && queues.faultCount === 0 && index.faultCount === 0
 }
 
 /** Equal as far as both go, and there is something that both have. */

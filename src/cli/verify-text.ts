@@ -1,12 +1,14 @@
+import { formatBytes } from '../base/format-bytes.ts'
+import type { IndexReport } from '../store/index-check.ts'
 import type { LogComparison } from '../store/log-compare.ts'
 import type { LogReport } from '../store/log-verify.ts'
 import type { QueueReport } from '../store/queue-check.ts'
-import { formatBytes, formatCount, plural } from './format.ts'
+import { formatCount, plural } from './format.ts'
 import type { StoreReport } from './verify-command.ts'
 
 /** What was found in one store, one line per finding. */
-export function storeText({ directory, log, queues }: StoreReport): string {
-  return [`${directory}: ${logText(log)}`, ...damageTexts(log), ...queueTexts(queues), ''].join('\n')
+export function storeText({ directory, log, queues, index }: StoreReport): string {
+  return [`${directory}: ${logText(log)}`, ...damageTexts(log), ...queueTexts(queues), ...indexTexts(index), ''].join('\n')
 }
 
 function logText(log: LogReport): string {
@@ -38,6 +40,16 @@ function queueTexts(queues: QueueReport): string[] {
     ({ topic, queueId, queueOffset, problem }) => `  QUEUE ${topic}/${queueId} at ${queueOffset}: ${problem}`,
   )
   return [`${head}${pending}${ahead}`, ...faults]
+}
+
+function indexTexts(index: IndexReport): string[] {
+  if (index.fileCount === 0) return []
+  const agreement = index.faultCount === 0 ? 'all agree with the log' : `${plural(index.faultCount, 'disagreement')} with the log`
+  const head = `  ${plural(index.fileCount, 'index file')} with ${plural(index.entryCount, 'key')} of records: ${agreement}`
+  const missing = index.missingCount === 0 ? '' : `; ${plural(index.missingCount, 'key')} not indexed yet`
+  const ahead = index.aheadCount === 0 ? '' : `; ${plural(index.aheadCount, 'key')} of records behind the end of the log`
+  const unchecked = index.uncheckedReason === null ? [] : [`  INDEX not checked: ${index.uncheckedReason}`]
+  return [`${head}${missing}${ahead}`, ...unchecked, ...index.faults.map((fault) => `  INDEX ${fault}`)]
 }
 
 /** How the two logs relate, as one line. */

@@ -11,6 +11,8 @@ export type WhereOf = (key: BrokerConfigKey) => string
 const CLIENT_SEND_TIMEOUT_MS = 3000
 /** The fast port of RocketMQ clients lies this far below the listen port (NettyRemotingServer, VIP channel). */
 const FAST_PORT_DISTANCE = 2
+/** Of an index file (IndexHeader). */
+const INDEX_HEADER_SIZE = 40
 
 /**
  * Checks how the settings fit together.
@@ -22,8 +24,10 @@ export function checkBrokerConfig(config: BrokerConfig, whereOf: WhereOf): Confi
   checkRole(config, shown)
   checkPorts(config, shown)
   checkCommitLogFolder(config, whereOf)
+  checkIndexSize(config, shown)
   checkAdvertised(config, whereOf, shown)
-  return [...advertisingNotes(config), ...timingNotes(config), ...replicaNotes(config)]
+  checkReplicas(config, shown)
+  return [...registrationNotes(config), ...advertisingNotes(config), ...timingNotes(config), ...replicaNotes(config)]
 }
 
 function conflict(keys: readonly BrokerConfigKey[], message: string): ConfigError {
@@ -115,6 +119,16 @@ function checkCommitLogFolder(config: BrokerConfig, whereOf: WhereOf): void {
   )
 }
 
+/** RocketMQ maps an index file whole, and counts its bytes in an int (IndexFile). */
+function checkIndexSize(config: BrokerConfig, shown: Shown): void {
+  const size = INDEX_HEADER_SIZE + config.maxHashSlotNum * 4 + config.maxIndexNum * 20
+  if (size <= 2 ** 31 - 1) return
+  throw conflict(
+    ['maxHashSlotNum', 'maxIndexNum'],
+    `${shown('maxHashSlotNum')} and ${shown('maxIndexNum')} make index files of ${size} bytes; make them smaller: four bytes a slot and twenty a key must stay below 2 GiB`,
+  )
+}
+
 /** A name server elsewhere would send every client to its own loopback; nobody can connect to a wildcard. */
 function checkAdvertised(config: BrokerConfig, whereOf: WhereOf, shown: Shown): void {
   for (const key of ['brokerIP1', 'brokerIP2'] as const) {
@@ -136,6 +150,25 @@ function checkAdvertised(config: BrokerConfig, whereOf: WhereOf, shown: Shown): 
       [key, 'namesrvAddr'],
       `${shown(key)} is known to this machine only, but the name server ${formatHostPort(elsewhere)} is elsewhere; add --listen ADDRESS:PORT (0.0.0.0 for all), or set ${key}`,
     )
+  }
+}
+
+/** With no more copies than a send waits for, the lower bound could not be reached while all is as configured: every send would be refused. */
+function checkReplicas(config: BrokerConfig, shown: Shown): void {
+  if (config.brokerRole !== 'SYNC_MASTER' || config.minInSyncReplicas <= config.inSyncReplicas) return
+  throw conflict(
+    ['minInSyncReplicas', 'inSyncReplicas'],
+    `${shown('minInSyncReplicas')} and ${shown('inSyncReplicas')}: a send cannot need more copies in sync than it waits for; lower minInSyncReplicas, or raise inSyncReplicas`,
+  )
+}
+
+/** Goes away with the first broker that registers. */
+function* registrationNotes(config: BrokerConfig): Iterable<ConfigNote> {
+  if (config.namesrvAddr.length === 0) return
+  yield {
+    level: 'warn',
+    message: 'namesrvAddr is set, but this broker does not register with name servers yet: no client finds it through them',
+    fields: { namesrvAddr: config.namesrvAddr.map(formatHostPort) },
   }
 }
 

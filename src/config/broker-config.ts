@@ -42,6 +42,13 @@ export function resolveBrokerConfig(sources: ConfigSources): ResolvedBrokerConfi
     const setting = written.get(row.name)
     values[row.name] = setting === undefined ? defaultOf(row, known) : parseValue(row, setting)
     origins[row.name] = setting?.origin ?? 'default'
+    if (setting !== undefined && row.type === 'integer' && row.clamps === true && Number(setting.text) !== values[row.name]) {
+      notes.push({
+        level: 'warn',
+        message: 'a number beyond its bounds was written; the bound is used, as in RocketMQ',
+        fields: { key: row.name, written: setting.text.trim(), used: Number(values[row.name]), where: setting.where },
+      })
+    }
     if (row.name === 'brokerId' && values.brokerRole !== 'SLAVE' && values.brokerId !== 0) {
       // As in BrokerStartup, which puts MixAll.MASTER_ID there for both master roles.
       notes.push({

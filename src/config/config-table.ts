@@ -5,6 +5,7 @@ import { HA_ROWS } from './rows/ha.ts'
 import { IDENTITY_ROWS } from './rows/identity.ts'
 import { NETWORK_ROWS } from './rows/network.ts'
 import { READING_ROWS } from './rows/reading.ts'
+import { RETENTION_ROWS } from './rows/retention.ts'
 import { STORE_ROWS } from './rows/store.ts'
 import { TOPIC_ROWS } from './rows/topics.ts'
 
@@ -20,6 +21,7 @@ export const BROKER_CONFIG_TABLE = [
   ...HA_ROWS,
   ...TOPIC_ROWS,
   ...READING_ROWS,
+  ...RETENTION_ROWS,
   ...CONSUMER_ROWS,
 ] as const satisfies readonly ConfigRow[]
 

@@ -5,7 +5,15 @@ export interface HostPort {
 }
 
 /** What one key can hold once parsed; null: not set. */
-export type ConfigValue = string | number | boolean | HostPort | readonly HostPort[] | readonly string[] | null
+export type ConfigValue =
+  | string
+  | number
+  | boolean
+  | HostPort
+  | readonly HostPort[]
+  | readonly string[]
+  | readonly number[]
+  | null
 
 /** What a default may depend on: the rows above it in the table, and the address of this machine. */
 export interface KnownSoFar {
@@ -33,9 +41,11 @@ interface Row<Type extends string, Value> {
 interface IntegerRow extends Row<'integer', number> {
   readonly min: number
   readonly max: number
-  readonly unit?: 'bytes' | 'ms' | 'pages'
+  readonly unit?: 'bytes' | 'ms' | 'pages' | 'hours' | 'percent' | 'files'
   /** Values between two multiples are rounded up, as in RocketMQ. */
   readonly multipleOf?: number
+  /** Whether a number beyond a bound counts as that bound, as in RocketMQ, with a warning; refused otherwise. */
+  readonly clamps?: boolean
 }
 
 interface ChoiceRow extends Row<'choice', string> {
@@ -45,7 +55,8 @@ interface ChoiceRow extends Row<'choice', string> {
 /**
  * One key. `name`: no blanks, no slashes (it becomes part of a folder's name) · `ip`: a literal address, so that it can be written
  * into message ids · `host`: a literal or a host name · `address`: HOST:PORT · `addresses`: several, `;` between ·
- * `hostRanges`: addresses or CIDR ranges, `,` between · `path`: of a file or folder. The `optional` ones may be absent (null).
+ * `hostRanges`: addresses or CIDR ranges, `,` between · `hours`: of the day, 0 to 23, `;` between · `path`: of a file or folder.
+ * The `optional` ones may be absent (null).
  */
 export type ConfigRow =
   | IntegerRow
@@ -55,6 +66,7 @@ export type ConfigRow =
   | Row<'optionalAddress', HostPort | null>
   | Row<'addresses', readonly HostPort[]>
   | Row<'hostRanges', readonly string[]>
+  | Row<'hours', readonly number[]>
 
 /** The TypeScript type of a row's value. */
 export type ValueOf<R extends ConfigRow> = R extends { readonly type: 'integer' }
@@ -69,7 +81,9 @@ export type ValueOf<R extends ConfigRow> = R extends { readonly type: 'integer' 
           ? readonly HostPort[]
           : R extends { readonly type: 'hostRanges' }
             ? readonly string[]
-            : string
+            : R extends { readonly type: 'hours' }
+              ? readonly number[]
+              : string
 
 /** Where a value comes from; a file shows as `FILE:LINE`. */
 export type ConfigOrigin = 'command line' | 'program' | '--set' | 'environment' | 'default' | `${string}:${number}`

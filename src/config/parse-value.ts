@@ -17,7 +17,7 @@ export function parseValue(row: ConfigRow, setting: Setting): ConfigValue {
   switch (row.type) {
     case 'integer': {
       if (!/^-?\d+$/.test(text)) throw wrong('is not a whole number', numberHint(text))
-      const value = Number(text)
+      const value = row.clamps === true ? Math.min(Math.max(Number(text), row.min), row.max) : Number(text)
       if (!Number.isSafeInteger(value) || value < row.min || value > row.max) {
         throw wrong(
           `is outside ${row.min} to ${row.max}`,
@@ -64,6 +64,15 @@ export function parseValue(row: ConfigRow, setting: Setting): ConfigValue {
         }
         return address
       })
+    case 'hours': {
+      const hours = parts(text, /;/)
+      if (hours.length === 0) throw wrong('names no hour', 'write hours of the day from 00 to 23, several with ; between them')
+      return hours.map((hour) => {
+        if (!/^\d{1,2}$/.test(hour) || Number(hour) > 23)
+          throw wrong(`holds ${JSON.stringify(hour)}, which is no hour`, 'write 00 to 23, several with ; between them')
+        return Number(hour)
+      })
+    }
     case 'hostRanges':
       return parts(text, /[,;]/).map((part) => {
         if (!isHostRange(part)) {
@@ -83,8 +92,12 @@ export function formatValue(value: ConfigValue): string {
   if (typeof value !== 'object') return String(value)
   if ('host' in value) return formatHostPort(value)
   return value
-    .map((part) => (typeof part === 'string' ? part : formatHostPort(part)))
+    .map((part) => (typeof part === 'string' ? part : typeof part === 'number' ? formatHour(part) : formatHostPort(part)))
     .join(value.some((part) => typeof part === 'string') ? ',' : ';')
+}
+
+function formatHour(hour: number): string {
+  return String(hour).padStart(2, '0')
 }
 
 /** One form for everything that is wrong with one value: what, which value, where, what to do. */

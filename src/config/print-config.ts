@@ -30,7 +30,7 @@ export function renderBrokerConf(): string {
     BROKER_CONFIG_TABLE,
     resolveBrokerConfig({}).config,
     'All keys of ha-broker, each with its default (of a master where the role matters). Start with: ha-broker -c broker.conf',
-    'Made from src/config/config-table.ts by scripts/print-broker-conf.ts: change it there.',
+    'Made from src/config/rows/ by scripts/print-broker-conf.ts: change it there.',
   )
 }
 

@@ -1,5 +1,6 @@
 import { HaError } from '../base/errors.ts'
 import type { Service } from '../base/service.ts'
+import { isSystemError, listenProblem } from '../base/system-error.ts'
 import type { Address, Connection, Listener, Network } from '../platform/network.ts'
 
 /**
@@ -23,17 +24,17 @@ export class AcceptSocketService implements Service {
     return this.#listener?.address ?? this.#listenOn
   }
 
-  /** @throws HaError HA_PORT_IN_USE, naming the port */
+  /** @throws HaError HA_PORT_IN_USE or HA_CANNOT_LISTEN, naming the port */
   async start(): Promise<void> {
     const { host, port } = this.#listenOn
     try {
       this.#listener = await this.#network.listen(this.#listenOn, this.#onConnection)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      if (!isSystemError(error)) throw error
       throw new HaError(
-        'HA_PORT_IN_USE',
-        `the HA port ${host}:${port} is in use: stop who has it, or choose another with --ha-listen`,
-        { host, port },
+        error.code === 'EADDRINUSE' ? 'HA_PORT_IN_USE' : 'HA_CANNOT_LISTEN',
+        `the HA port ${listenProblem(error, host, port)}, or choose another with --ha-listen`,
+        { host, port, errno: error.code },
         error,
       )
     }

@@ -10,6 +10,7 @@ import type { Address, Connection, Network } from '../platform/network.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import { encodeReport, type TransferHeader } from '../wire/ha-frame.ts'
 import { Backoff } from './backoff.ts'
+import { CatchUp } from './catch-up.ts'
 import { FlowMonitor } from './flow-monitor.ts'
 import { type HAConnectionState, nextState } from './ha-connection-state.ts'
 import type { MasterJoin } from './master-join.ts'
@@ -45,6 +46,14 @@ export interface HAClientInfo {
   readonly transferredByteInSecond: number
   /** Last trouble, null while the log flows. */
   readonly lastError: string | null
+  /** The furthest that this slave knows the master's log to reach, −1 where it knows nothing: asked for at the connect, then what comes. */
+  readonly masterEndOffset: number
+  /** Where this log ended when it fell behind, −1 before the first link. */
+  readonly catchUpFrom: number
+  /** Bytes by which the known gap gets smaller in a second. */
+  readonly gainBytesPerSecond: number
+  /** For how long this log has lacked some of what is known. */
+  readonly behindMs: number
   /** Wall time since when the log does not flow, 0 while it does. */
   readonly downSinceTimestamp: number
 }
@@ -59,13 +68,14 @@ export class HAClient implements Service {
   readonly #clock: Clock
   readonly #store: MessageStore
   readonly #join: MasterJoin
-  readonly #logger: Logger
-  readonly #troubleLog: RateLimitedLog
+  readonly #linkLog: RateLimitedLog
   readonly #options: HAClientOptions
   readonly #events: HAClientEvents
   readonly #backoff: Backoff
   readonly #pause: WaitNotifyObject
   readonly #flow: FlowMonitor
+  #catchUp = new CatchUp()
+  #masterEndOffset = -1
   #state: HAConnectionState = 'READY'
   #master: Address | null = null
   #connection: Connection | null = null
@@ -92,8 +102,7 @@ export class HAClient implements Service {
     this.#clock = parts.clock
     this.#store = parts.store
     this.#join = parts.join
-    this.#logger = parts.logger
-    this.#troubleLog = new RateLimitedLog(parts.logger, () => parts.clock.monotonicMs())
+    this.#linkLog = new RateLimitedLog(parts.logger, () => parts.clock.monotonicMs())
     this.#options = options
     this.#events = events
     this.#backoff = new Backoff(parts.random)
@@ -110,6 +119,10 @@ export class HAClient implements Service {
       lastWriteTimestamp: this.#lastWriteTimestamp,
       transferredByteInSecond: this.#flow.bytesPerSecond,
       lastError: this.#lastError,
+      masterEndOffset: this.#masterEndOffset,
+      catchUpFrom: this.#catchUp.from,
+      gainBytesPerSecond: this.#catchUp.gainBytesPerSecond,
+      behindMs: this.#catchUp.behindMs(this.#clock.monotonicMs()),
       downSinceTimestamp: this.#downSinceTimestamp,
     }
   }
@@ -184,6 +197,8 @@ export class HAClient implements Service {
     this.#lastReadMs = nowMs
     this.#reportHeldBack = false
     this.#isPaused = false
+    this.#masterEndOffset = Math.max(this.#endOffset, this.#join.masterEndOffset ?? -1)
+    this.#catchUp = new CatchUp()
     const frames = new TransferFrameReader({
       onHeader: (header) => this.#checkHeader(header),
       onBody: (offset, bytes) => this.#takeBody(offset, bytes),
@@ -199,7 +214,8 @@ export class HAClient implements Service {
   }
 
   #onJoined(): void {
-    this.#logger.info({ master: this.#master, from: this.#endOffset }, 'following the master')
+    const fields = { master: this.#master, from: this.#endOffset }
+    this.#linkLog.info('following', fields, 'following the master') // a link may break as often as it comes up (B14)
   }
 
   /**
@@ -249,6 +265,7 @@ export class HAClient implements Service {
   #checkHeader({ physicOffset, bodySize }: TransferHeader): void {
     const unfit = this.#storeTrouble()
     if (unfit !== null) throw unfit // or the end that was cut back would be blamed on the master
+    this.#masterEndOffset = Math.max(this.#masterEndOffset, physicOffset + bodySize)
     const { log } = this.#store
     const endOffset = this.#overlap?.position ?? log.appendOffset
     if (!log.isEmpty && physicOffset !== endOffset) {
@@ -277,12 +294,14 @@ export class HAClient implements Service {
     this.#reportedOffset = offset
     this.#lastWriteMs = this.#clock.monotonicMs()
     this.#lastWriteTimestamp = this.#clock.wallMs()
+    this.#catchUp.observe(offset, this.#masterEndOffset, this.#lastWriteMs)
     this.#reportHeldBack = !connection.write([encodeReport(offset)])
   }
 
   #tick(): void {
     const nowMs = this.#clock.monotonicMs()
     this.#flow.tick(nowMs)
+    this.#catchUp.tick(this.#masterEndOffset, nowMs)
     const connection = this.#connection
     if (connection === null || this.#state !== 'TRANSFER') return
     const unfit = this.#storeTrouble() // seen here, because no further bytes may come, least of all on a link that is not read
@@ -327,7 +346,7 @@ export class HAClient implements Service {
     if (error.code === 'HA_JOIN_REFUSED' || error.code === 'HA_DIVERGED') return this.#refuse(error)
     const master = this.#master === null ? {} : { master: `${this.#master.host}:${this.#master.port}` } // the reason names it otherwise
     const since = isoTime(this.#downSinceTimestamp)
-    this.#troubleLog.warn(
+    this.#linkLog.warn(
       error.code ?? error.name,
       { ...master, since, reason: error.message },
       'no link to the master, trying again',

@@ -1,10 +1,10 @@
-import type { Logger } from '../base/logger.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Connection } from '../platform/network.ts'
 import type { CommitLog } from '../store/commit-log.ts'
 import { LogReader } from '../store/log-reader.ts'
 import type { ReadSlots } from '../store/read-slots.ts'
 import { encodeTransferHeader } from '../wire/ha-frame.ts'
+import { CatchUp } from './catch-up.ts'
 import { FlowMonitor } from './flow-monitor.ts'
 import { type HAConnectionState, nextState } from './ha-connection-state.ts'
 import { ReportReader } from './report-reader.ts'
@@ -12,6 +12,9 @@ import { SlaveProgress, transferStart } from './slave-progress.ts'
 
 /** Why a connection ended that is no slave of ours, or one whose log is another one. */
 export const REPORT_REFUSED = 'a report was refused'
+
+/** Why a connection ended whose slave was slower than the deletion of old files on a full disk. */
+const FILE_DELETED = 'the file that the slave was reading was deleted'
 
 /** Frames are gathered up to this much before one write to the socket: one system call for many of them. */
 const WRITE_SIZE = 256 * 1024
@@ -47,13 +50,13 @@ export interface SlaveIdentity {
 export class HAConnection {
   readonly progress = new SlaveProgress()
   readonly flow: FlowMonitor
+  readonly catchUp = new CatchUp()
   /** Set once the slave has introduced itself; Java slaves never do. */
   identity: SlaveIdentity | null = null
   readonly #connection: Connection
   readonly #log: CommitLog
   readonly #reader: LogReader
   readonly #clock: Clock
-  readonly #logger: Logger
   readonly #options: HAConnectionOptions
   readonly #events: HAConnectionEvents
   readonly #reports = new ReportReader()
@@ -65,21 +68,20 @@ export class HAConnection {
 
   constructor(
     connection: Connection,
-    parts: { log: CommitLog; readSlots: ReadSlots; clock: Clock; logger: Logger },
+    parts: { log: CommitLog; readSlots: ReadSlots; clock: Clock },
     options: HAConnectionOptions,
     events: HAConnectionEvents,
   ) {
     this.#connection = connection
     this.#log = parts.log
     this.#clock = parts.clock
-    this.#logger = parts.logger.child({ slave: `${connection.remote.host}:${connection.remote.port}` })
     this.#options = options
     this.#events = events
     this.#reader = new LogReader(
       parts.log,
       parts.readSlots,
       () => this.#pump(),
-      (error) => this.close('the commit log cannot be read', error),
+      (error) => this.close(this.#reader.position < parts.log.minOffset ? FILE_DELETED : 'the commit log cannot be read', error),
     )
     this.#lastReadMs = this.#clock.monotonicMs()
     this.#lastWriteMs = this.#lastReadMs
@@ -109,6 +111,7 @@ export class HAConnection {
   tick(): void {
     const nowMs = this.#clock.monotonicMs()
     this.flow.tick(nowMs)
+    this.catchUp.tick(this.#log.maxOffset, nowMs)
     if (nowMs - this.#lastReadMs > this.#options.housekeepingIntervalMs) {
       return this.close('nothing was heard from the slave within haHousekeepingInterval')
     }
@@ -143,6 +146,8 @@ export class HAConnection {
     const moved = this.progress.report(offset, this.#log)
     if (!this.progress.hasReported) return
     if (isFirst) this.#startTransfer()
+    const start = isFirst ? this.progress.nextTransferOffset : offset // an empty slave reports 0 and starts at the first byte
+    this.catchUp.observe(Math.max(offset, start), this.#log.maxOffset, this.#lastReadMs)
     if (moved || isFirst) this.#events.onReport(this, isFirst)
     this.#pump()
   }
@@ -153,7 +158,6 @@ export class HAConnection {
     this.progress.startAt(start)
     this.#reader.seek(start)
     this.#state = nextState(this.#state, 'TRANSFER')
-    this.#logger.info({ requestOffset, start, behind: this.#log.maxOffset - start }, 'transfer starts')
   }
 
   /** Sends as much of the log as the peer takes. */
@@ -177,12 +181,17 @@ export class HAConnection {
       releases.push(slice.release)
       size += slice.bytes.length
     }
-    if (size === 0) return false
+    const release = (): void => {
+      for (const giveBack of releases) giveBack()
+    }
+    // A file that cannot be read ends the link while its bytes are asked for.
+    if (size === 0 || this.#state !== 'TRANSFER') {
+      release()
+      return false
+    }
     this.progress.sent(size)
     this.flow.add(size)
-    this.#send(buffers, () => {
-      for (const release of releases) release()
-    })
+    this.#send(buffers, release)
     return true
   }
 

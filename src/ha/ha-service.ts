@@ -7,6 +7,7 @@ import type { Address, Connection } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import type { ReplicationGate, ReplicaWaiter } from '../store/replication-gate.ts'
+import type { SlavePosition, SlavePositions } from '../store/slave-positions.ts'
 import { AcceptSocketService } from './accept-socket-service.ts'
 import { ackFrontier } from './ack-frontier.ts'
 import { GroupTransferService } from './group-transfer-service.ts'
@@ -48,13 +49,19 @@ export interface SlaveInfo {
   readonly lagMs: number
   readonly inSync: boolean
   readonly transferredByteInSecond: number
+  /** Where it stood when it fell behind, for a share of the way. */
+  readonly catchUpFrom: number
+  /** Bytes by which the gap gets smaller in a second; negative while it grows. */
+  readonly gainBytesPerSecond: number
+  /** For how long it has been behind without a report that goes further. */
+  readonly standingStillMs: number
 }
 
 /**
  * Replication of one broker (DefaultHAService): owns the listener and its connections, the waiting sends and, on a slave, the link to the
- * master; fulfils the store's ReplicationGate.
+ * master; fulfils the store's ReplicationGate and SlavePositions.
  */
-export class HAService implements Service, ReplicationGate {
+export class HAService implements Service, ReplicationGate, SlavePositions {
   readonly #platform: Platform
   readonly #logger: Logger
   readonly #linkLog: RateLimitedLog
@@ -113,7 +120,7 @@ export class HAService implements Service, ReplicationGate {
     return this.#haClient?.info ?? null
   }
 
-  /** @throws HaError HA_PORT_IN_USE */
+  /** @throws HaError HA_PORT_IN_USE, HA_CANNOT_LISTEN */
   async start(): Promise<void> {
     await this.#acceptSocketService.start()
     const tickMs = Math.max(10, Math.min(1000, this.#options.heartbeatIntervalMs / 4))
@@ -177,13 +184,22 @@ export class HAService implements Service, ReplicationGate {
     this.#groupTransferService.awaitAcks(waiter)
   }
 
+  lowestSlave(): SlavePosition | null {
+    let lowest: SlavePosition | null = null
+    for (const { remote, progress } of this.#replicas.connections) {
+      const offset = progress.neededOffset
+      if (offset >= 0 && (lowest === null || offset < lowest.offset)) lowest = { slave: `${remote.host}:${remote.port}`, offset }
+    }
+    return lowest
+  }
+
   /** Every connection that has reported, the oldest first. */
   slaves(): SlaveInfo[] {
     const nowMs = this.#platform.clock.monotonicMs()
     const { maxOffset } = this.#store.log
     return this.#replicas.connections
       .filter((connection) => connection.progress.hasReported)
-      .map(({ remote, identity, progress, flow }) => ({
+      .map(({ remote, identity, progress, flow, catchUp }) => ({
         addr: `${remote.host}:${remote.port}`,
         brokerId: identity?.brokerId ?? null,
         ackLevel: identity?.ackLevel ?? null,
@@ -193,6 +209,9 @@ export class HAService implements Service, ReplicationGate {
         lagMs: this.#offsetTimes.lagMs(progress.ackOffset, maxOffset, nowMs),
         inSync: this.#isInSync(progress.ackOffset),
         transferredByteInSecond: flow.bytesPerSecond,
+        catchUpFrom: catchUp.from,
+        gainBytesPerSecond: catchUp.gainBytesPerSecond,
+        standingStillMs: catchUp.standingStillMs(nowMs),
       }))
   }
 
@@ -214,7 +233,7 @@ export class HAService implements Service, ReplicationGate {
       socket.destroy()
       return this.#linkLog.warn('host', { host }, 'a host that is not among haAllowedHosts was turned away from the HA port')
     }
-    const parts = { log: this.#store.log, readSlots: this.#store.readSlots, clock: this.#platform.clock, logger: this.#logger }
+    const parts = { log: this.#store.log, readSlots: this.#store.readSlots, clock: this.#platform.clock }
     const connection = new HAConnection(socket, parts, this.#options, {
       onReport: (reporter, isFirst) => this.#onReport(reporter, isFirst),
       onClosed: (closed, reason, error) => this.#onClosed(closed, reason, error),
@@ -230,9 +249,17 @@ export class HAService implements Service, ReplicationGate {
         return connection.close('too many slaves')
       }
       this.#replicas.refresh()
+      this.#logStart(connection)
     }
     this.#moveFrontier()
     this.#checkDrained()
+  }
+
+  /** By host, so that a slave whose link breaks every second writes one line in 10 s and hides no other slave (B14). */
+  #logStart({ remote, progress }: HAConnection): void {
+    const { requestOffset, nextTransferOffset: start } = progress
+    const fields = { slave: `${remote.host}:${remote.port}`, requestOffset, start, behind: this.#store.log.maxOffset - start }
+    this.#linkLog.info(`transfer starts ${remote.host}`, fields, 'transfer starts')
   }
 
   /** After every report, not only after one that raises the maximum (sharp edge 28; A14). */

@@ -16,6 +16,7 @@ export class SlaveProgress {
   #ackOffset = -1
   #nextTransferOffset = -1
   #sentOffset = -1
+  #startOffset = -1
 
   /** The first report, −1 before it. */
   get requestOffset(): number {
@@ -35,6 +36,14 @@ export class SlaveProgress {
   /** End of what was sent on this connection, −1 before the first byte. A report is proof only of bytes that were sent (DESIGN §1.1). */
   get sentOffset(): number {
     return this.#sentOffset
+  }
+
+  /**
+   * The first byte that the slave may still have to be sent, on this link or on the next: what it has not reported, even if it is on its
+   * way. −1 before the start was chosen.
+   */
+  get neededOffset(): number {
+    return this.#startOffset < 0 ? -1 : Math.max(this.#startOffset, this.#ackOffset)
   }
 
   /** Whether the slave has said where it stands; before that it is nobody (A08; sharp edge 14). */
@@ -68,6 +77,7 @@ export class SlaveProgress {
   startAt(offset: number): void {
     assert(this.hasReported && this.#nextTransferOffset < 0, 'a transfer starts once, after the first report')
     this.#nextTransferOffset = offset
+    this.#startOffset = offset
   }
 
   /** `size` more bytes were handed to the connection. */

@@ -34,3 +34,11 @@ export function isoTime(wallMs: number): string {
 export function nextLocalMidnight(wallMs: number): number {
   return new Date(wallMs).setHours(24, 0, 0, 0)
 }
+
+/** Local time as yyyyMMddHHmmssSSS, the way index files are named (UtilAll.timeMillsToHumanString). */
+export function localTimeDigits(wallMs: number): string {
+  const time = new Date(wallMs)
+  const parts = [time.getMonth() + 1, time.getDate(), time.getHours(), time.getMinutes(), time.getSeconds()]
+  const digits = parts.map((part) => String(part).padStart(2, '0')).join('')
+  return `${String(time.getFullYear()).padStart(4, '0')}${digits}${String(time.getMilliseconds()).padStart(3, '0')}`
+}

@@ -1,5 +1,7 @@
 import { type DestinationStream, pino, destination as pinoDestination, stdSerializers, stdTimeFunctions } from 'pino'
+import { MqError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
+import { isSystemError } from '../base/system-error.ts'
 
 const STDOUT_FD = 1
 
@@ -18,17 +20,26 @@ export interface PinoLoggerOptions {
  * are not lost. Neither host name nor pid is on each line: one process writes one log, and its `ready` line says the pid.
  */
 export async function createPinoLogger({ level, pretty, destination }: PinoLoggerOptions): Promise<Logger> {
+  const serializeError = level === 'debug' ? stdSerializers.err : briefError
   const logger: Logger = pino(
     {
       level,
       base: null,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: stdSerializers.err, error: stdSerializers.err },
+      serializers: { err: serializeError, error: serializeError },
     },
     pretty ? await prettyStream(destination) : (destination ?? pinoDestination({ dest: STDOUT_FD, sync: true })),
   )
   return logger
+}
+
+/** What a peer, a disk or a user can cause needs no stack: where our code noticed it helps nobody. Our own mistakes keep theirs. */
+function briefError(error: Error): object {
+  const serialized = stdSerializers.err(error)
+  if (!(error instanceof MqError || isSystemError(error))) return serialized
+  const { stack: _, ...brief } = serialized
+  return brief
 }
 
 /** Loaded only where wanted: a daemon that writes JSON does not pay for it at start. */

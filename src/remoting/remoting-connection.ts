@@ -7,15 +7,13 @@ import { FrameCutter } from '../wire/frame-cutter.ts'
 import {
   createResponse,
   decodeRemotingCommand,
-  encodeRemotingCommand,
-  encodeRemotingHead,
   isOneway,
   isResponse,
   ONEWAY_FLAG,
   type RemotingCommand,
 } from '../wire/remoting-command.ts'
 import { ResponseCode } from '../wire/response-code.ts'
-import { joinSmallBuffers } from './join-buffers.ts'
+import { OutgoingFrames } from './outgoing-frames.ts'
 import { type OnResponse, PendingCalls } from './pending-calls.ts'
 import type { Peer, ProcessorTable } from './processor-table.ts'
 import {
@@ -59,10 +57,7 @@ export class RemotingConnection implements Peer {
   #ended = false
   #requestsInFlight = 0
   #requestBytes = 0
-  #outgoing: Buffer[] = []
-  #outgoingBytes = 0
-  /** Of bodies in parts among `#outgoing`. */
-  #outgoingReleases: (() => void)[] = []
+  readonly #outgoing = new OutgoingFrames()
   #onDrained: (() => void) | null = null
   #lastActivityMs: number
   readonly #calls: PendingCalls
@@ -98,24 +93,16 @@ export class RemotingConnection implements Peer {
   /** @returns why a request of ours is not sent, or null when it is on its way */
   #request(request: RemotingCommand): MqError | null {
     if (this.#state !== 'OPEN') return this.#callError('REMOTING_CLOSED', 'the connection ends to')
-    if (this.#connection.bufferedBytes + this.#outgoingBytes > UNSENT_BYTES_FOR_CALLS_MAX) return this.#tooMuch()
-    let buffers: Buffer[]
+    if (this.#connection.bufferedBytes + this.#outgoing.size > UNSENT_BYTES_FOR_CALLS_MAX) return this.#tooMuch()
+    const wasEmpty = this.#outgoing.size === 0
     try {
-      buffers = encodeRemotingCommand(request)
+      this.#outgoing.add(request)
     } catch (error) {
       if (error instanceof WireError) return error
       throw error
     }
-    if (this.#outgoing.length === 0) this.#context.clock.afterTick(this.#flush)
-    this.#push(buffers)
+    if (wasEmpty) this.#context.clock.afterTick(this.#flush)
     return null
-  }
-
-  #push(buffers: readonly Buffer[]): void {
-    for (const buffer of buffers) {
-      this.#outgoing.push(buffer)
-      this.#outgoingBytes += buffer.length
-    }
   }
 
   #tooMuch(): RemotingError {
@@ -208,29 +195,15 @@ export class RemotingConnection implements Peer {
 
   #send(response: RemotingCommand, parts?: BodyParts): void {
     if (this.#state === 'CLOSED' || this.#state === 'ENDING') return parts?.release()
-    if (this.#outgoing.length === 0) this.#context.clock.afterTick(this.#flush)
-    if (parts !== undefined) return this.#sendParts(response, parts)
-    this.#push(encodeAnswer(response))
-  }
-
-  #sendParts(response: RemotingCommand, parts: BodyParts): void {
-    let head: Buffer
-    try {
-      head = encodeRemotingHead(response, parts.size)
-    } catch (error) {
-      parts.release()
-      if (!(error instanceof WireError)) throw error
-      return this.#send(createResponse(response, ResponseCode.SYSTEM_ERROR, error.message))
-    }
-    this.#outgoing.push(head, ...parts.buffers)
-    this.#outgoingBytes += head.length + parts.size
-    this.#outgoingReleases.push(parts.release)
+    if (this.#outgoing.size === 0) this.#context.clock.afterTick(this.#flush)
+    if (parts === undefined) this.#outgoing.addAnswer(response)
+    else this.#outgoing.addParts(response, parts)
   }
 
   /** Everything that was answered in this turn of the loop leaves in one write. */
   readonly #flush = (): void => {
-    if (this.#outgoing.length === 0 || this.#state === 'CLOSED') return
-    const unsentBytes = this.#connection.bufferedBytes + this.#outgoingBytes
+    if (this.#outgoing.size === 0 || this.#state === 'CLOSED') return
+    const unsentBytes = this.#connection.bufferedBytes + this.#outgoing.size
     if (unsentBytes > UNSENT_BYTES_MAX) {
       this.#context.log.warn(
         'unread',
@@ -240,21 +213,10 @@ export class RemotingConnection implements Peer {
       this.close()
       return
     }
-    const taken = this.#connection.write(joinSmallBuffers(this.#outgoing), this.#takeReleases())
-    this.#outgoing = []
-    this.#outgoingBytes = 0
+    const { buffers, released } = this.#outgoing.take()
+    const taken = this.#connection.write(buffers, released)
     if (taken) this.#lastActivityMs = this.#context.clock.monotonicMs()
     else this.#connection.pause() // who does not read its answers may ask nothing more (5.x: above Netty's high-water mark)
-  }
-
-  /** What gives back the bodies in parts that wait, or nothing where there are none. */
-  #takeReleases(): (() => void) | undefined {
-    if (this.#outgoingReleases.length === 0) return undefined
-    const releases = this.#outgoingReleases
-    this.#outgoingReleases = []
-    return () => {
-      for (const release of releases) release()
-    }
   }
 
   #drained(): void {
@@ -275,22 +237,11 @@ export class RemotingConnection implements Peer {
     // Processors may drop the requests of a closed connection without an answer; theirs are no longer in flight.
     this.#context.requestBytes -= this.#requestBytes
     this.#requestsInFlight = 0
-    this.#outgoing = []
-    this.#takeReleases()?.()
+    this.#outgoing.take().released?.()
     this.#checkDrained()
     this.#calls.failAll(this.#callError('REMOTING_CLOSED', 'connection lost to'))
     const listeners = this.#closeListeners
     this.#closeListeners = []
     for (const fn of listeners) fn()
-  }
-}
-
-/** An answer that is too large for a frame becomes one that says so: the peer must not wait for nothing. */
-function encodeAnswer(response: RemotingCommand): Buffer[] {
-  try {
-    return encodeRemotingCommand(response)
-  } catch (error) {
-    if (!(error instanceof WireError)) throw error
-    return encodeRemotingCommand(createResponse(response, ResponseCode.SYSTEM_ERROR, error.message))
   }
 }

@@ -3,6 +3,7 @@ import { RemotingError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import { RateLimitedLog } from '../base/rate-limited-log.ts'
 import type { Service } from '../base/service.ts'
+import { isSystemError, listenProblem } from '../base/system-error.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { Address, Connection, Listener, Network } from '../platform/network.ts'
 import type { ProcessorTable } from './processor-table.ts'
@@ -74,15 +75,16 @@ export class RemotingServer implements Service {
     return { connections: this.#connections.size, refusedConnections, badFrames, overloads, ignoredResponses }
   }
 
-  /** @throws RemotingError REMOTING_PORT_IN_USE, NodeJS.ErrnoException for an address that cannot be listened on for another reason */
+  /** @throws RemotingError REMOTING_PORT_IN_USE, REMOTING_CANNOT_LISTEN for an address that cannot be listened on for another reason */
   async start(): Promise<void> {
     assert(this.#listener === null, 'the remoting server is started once')
     const { host, port } = this.#asked
     try {
       this.#listener = await this.#network.listen(this.#asked, (connection) => this.#accept(connection))
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-      throw new RemotingError('REMOTING_PORT_IN_USE', `${host}:${port} is in use`, { host, port }, error)
+      if (!isSystemError(error)) throw error
+      const code = error.code === 'EADDRINUSE' ? 'REMOTING_PORT_IN_USE' : 'REMOTING_CANNOT_LISTEN'
+      throw new RemotingError(code, listenProblem(error, host, port), { host, port, errno: error.code }, error)
     }
     this.#idleTimer = this.#clock.setInterval(IDLE_CHECK_MS, () => this.#closeIdle())
   }

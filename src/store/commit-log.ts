@@ -332,6 +332,24 @@ export class CommitLog {
     this.#writer.restartAt(this.maxOffset)
   }
 
+  /**
+   * Deletes the oldest file, of which everything must be on disk; `minOffset` moves at once. Readers that are not through with it find out by
+   * their next read. Resolves when its space is free.
+   * Rejects as the disk does
+   */
+  deleteFirstFile(): Promise<void> {
+    const end = this.files.first?.endOffset ?? 0
+    assert(end <= this.#flushedOffset, `the file that ends at ${end} is not flushed beyond ${this.#flushedOffset}`)
+    return this.files.deleteFirst()
+  }
+
+  /** Store time of the first record, in ms since 1970; null while there is none that is whole. @throws StoreError STORE_READ_FAILED */
+  readEarliestStoreTimestamp(): number | null {
+    const record = this.readRecord(this.minOffset)
+    if (record === null) return null
+    return this.#scratch.parse(record, 0, record.length, this.minOffset) === 'message' ? this.#scratch.storeTimestamp : null
+  }
+
   /** Resolves when everything appended is written, or never will be. */
   drain(): Promise<void> {
     return this.#writer.drain()

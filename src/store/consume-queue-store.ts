@@ -57,6 +57,11 @@ export class ConsumeQueueStore {
     return this.#topics.get(topic)?.get(queueId)
   }
 
+  /** Behind the highest id among the queues of `topic`, 0 where it has none. */
+  queueNums(topic: string): number {
+    return Math.max(-1, ...(this.#topics.get(topic)?.keys() ?? [])) + 1
+  }
+
   /** A new queue takes no file before its first unit. */
   findOrCreate(topic: string, queueId: number): ConsumeQueue {
     let queues = this.#topics.get(topic)

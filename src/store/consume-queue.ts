@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import { StoreError } from '../base/errors.ts'
 import type { FileSystem, IoCallback } from '../platform/file-system.ts'
-import { readOffset } from '../wire/int64.ts'
+import { putInt32, putInt64, readOffset } from '../wire/int64.ts'
 import { offsetFileName } from './mapped-file-queue.ts'
 import type { OpenFileCache } from './open-file-cache.ts'
 
@@ -12,6 +12,8 @@ export const UNIT_SIZE = 20
 export const PRE_BLANK_SIZE = 0x7fffffff
 /** First four bytes of the largest offset that can be (2^53 − 1); anything above, or negative, is no offset. */
 export const OFFSET_HIGH_MAX = 0x1f_ffff
+/** Most units read at once in the search for one that is no pre-blank. */
+const SEARCH_UNITS_MAX = 4096
 const PENDING_SIZE_MIN = 16 * UNIT_SIZE
 /** What a queue keeps for the units of its next round: some 400, which is a round of recovery with a handful of queues. */
 const PENDING_SIZE_KEPT = 8 * 1024
@@ -39,6 +41,10 @@ export class ConsumeQueue {
   #fileStarts: number[]
   /** Index of the next unit. */
   #maxIndex = 0
+  /** See `minIndex`. */
+  #minIndex = 0
+  /** Place in the log of the unit at `minIndex`, −1 where that is not known. */
+  #minPhysicOffset = -1
   #pending: Buffer = Buffer.alloc(0)
   #pendingSize = 0
   /** Files with units that are not forced to the disk yet. */
@@ -79,9 +85,12 @@ export class ConsumeQueue {
     return this.#pending.subarray(0, this.#pendingSize)
   }
 
-  /** The queue offset of the first unit that has a file. */
+  /**
+   * The queue offset of the first message whose record the log still has, as `correctMin` found it last; `maxIndex` where it has none
+   * (ConsumeQueue.getMinOffsetInQueue). In memory only; before the first correction the first unit that has a file.
+   */
   get minIndex(): number {
-    return (this.#fileStarts[0] ?? 0) / UNIT_SIZE
+    return this.#minIndex
   }
 
   /** Whether units, or names of files, are not forced to the disk yet. */
@@ -105,6 +114,7 @@ export class ConsumeQueue {
       .map(Number)
     for (const [index, fileStart] of this.#fileStarts.entries()) this.#checkFile(fileStart, this.#fileStarts[index - 1])
     this.#maxIndex = this.#fileEnd / UNIT_SIZE
+    this.#forgetMin()
   }
 
   #checkFile(fileStart: number, previous: number | undefined): void {
@@ -151,6 +161,7 @@ export class ConsumeQueue {
     if (this.#maxIndex === 0 && this.#fileStarts.length === 0) {
       // A queue that starts late: its first file is filled from the front, earlier files never existed (ConsumeQueue.fillPreBlank).
       this.#maxIndex = index - (index % unitsPerFile)
+      this.#minIndex = index
     }
     const filled = index - this.#maxIndex
     if (filled > unitsPerFile) return -1
@@ -215,7 +226,7 @@ export class ConsumeQueue {
       const fileStart = fileStarts.shift()
       if (fileStart === undefined) return done(null)
       // Out of the set before the call: what is written during the call is not covered by it.
-      this.#unflushed.delete(fileStart)
+      if (!this.#unflushed.delete(fileStart)) return flushNext() // deleted meanwhile; opening it would make it anew
       this.#openFiles.fdatasync(this.#path(fileStart), (error) => {
         if (error !== null) return done(error)
         flushNext()
@@ -242,13 +253,21 @@ export class ConsumeQueue {
    */
   readUnitsSync(target: Buffer, index: number): number {
     const fileStart = this.#fileStartOf(index)
+    if (!this.#fileStarts.includes(fileStart)) throw this.#deleted(fileStart)
     return this.#openFiles.use(this.#path(fileStart)).readSync(target, index * UNIT_SIZE - fileStart)
   }
 
   /** `readUnitsSync` on the thread pool; `done` gets the bytes read, or the error of opening or reading. */
   readUnits(target: Buffer, index: number, done: IoCallback): void {
     const fileStart = this.#fileStartOf(index)
+    if (!this.#fileStarts.includes(fileStart)) return done(this.#deleted(fileStart), 0)
     this.#openFiles.read(this.#path(fileStart), target, index * UNIT_SIZE - fileStart, done)
+  }
+
+  /** Whoever waited for his turn may find the file gone, and opening it would make it anew. */
+  #deleted(fileStart: number): NodeJS.ErrnoException {
+    const path = this.#path(fileStart)
+    return Object.assign(new Error(`ENOENT: ${path} was deleted`), { code: 'ENOENT', path })
   }
 
   #fileStartOf(index: number): number {
@@ -263,10 +282,7 @@ export class ConsumeQueue {
     if (!this.#fileStarts.includes(fileStart)) return null
     const unit = Buffer.alloc(UNIT_SIZE)
     if (this.#openFiles.use(this.#path(fileStart)).readSync(unit, position - fileStart) < UNIT_SIZE) return null
-    const size = unit.readInt32BE(8)
-    if (size <= 0 || unit.readUInt32BE(0) > OFFSET_HIGH_MAX) return null
-    const physicOffset = readOffset(unit, 0)
-    return { physicOffset, size, isPreBlank: physicOffset === 0 && size === PRE_BLANK_SIZE }
+    return unitAt(unit, 0)
   }
 
   /**
@@ -278,7 +294,7 @@ export class ConsumeQueue {
    */
   cutTo(physicOffset: number, erase: boolean): QueueUnit | null {
     assert(this.#pendingSize === 0, 'a queue is not cut while units wait to be written')
-    let low = this.minIndex
+    let low = this.#firstIndex
     let high = this.#fileEnd / UNIT_SIZE
     while (low < high) {
       const middle = Math.floor((low + high) / 2)
@@ -288,7 +304,8 @@ export class ConsumeQueue {
     }
     this.#maxIndex = low
     if (erase) this.#eraseBehindEnd(physicOffset > 0)
-    const last = low > this.minIndex ? this.readUnit(low - 1) : null
+    this.#forgetMin()
+    const last = low > this.#firstIndex ? this.readUnit(low - 1) : null
     return last === null || last.isPreBlank ? null : last
   }
 
@@ -313,6 +330,70 @@ export class ConsumeQueue {
     this.#unflushed.add(lastStart)
   }
 
+  /**
+   * Moves `minIndex` up to the first unit of a record at or behind `logMinOffset`, where the log begins; pre-blank units before it stand for
+   * nothing (ConsumeQueue.correctMinOffset). Found by halving; a pre-blank unit says as little about the log as its next neighbour
+   * that is none. Nothing is read where the minimum cannot have moved. Throws as the disk does, and leaves the minimum as it was.
+   */
+  correctMin(logMinOffset: number): void {
+    if (logMinOffset <= this.#minPhysicOffset) return
+    const end = this.#maxIndex - this.#pendingSize / UNIT_SIZE
+    let low = Math.max(this.#minIndex, this.#firstIndex)
+    let high = end
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      const message = this.#messageFrom(middle, high)
+      if (message === null || message.physicOffset >= logMinOffset) high = middle
+      else low = message.index + 1
+    }
+    const first = this.#messageFrom(low, end)
+    this.#minIndex = Math.max(this.#minIndex, first?.index ?? end)
+    this.#minPhysicOffset = first?.physicOffset ?? -1
+  }
+
+  /** The first unit in [index, end) that stands for a message. */
+  #messageFrom(index: number, end: number): { readonly index: number; readonly physicOffset: number } | null {
+    let count = 1
+    for (let from = index; from < end; from += count, count = Math.min(2 * count, SEARCH_UNITS_MAX)) {
+      const position = from * UNIT_SIZE
+      const fileStart = position - (position % this.#fileSize)
+      count = Math.min(count, end - from, (fileStart + this.#fileSize - position) / UNIT_SIZE)
+      const units = Buffer.alloc(count * UNIT_SIZE)
+      const size = this.#openFiles.use(this.#path(fileStart)).readSync(units, position - fileStart)
+      for (let at = 0; at + UNIT_SIZE <= size; at += UNIT_SIZE) {
+        const unit = unitAt(units, at)
+        if (unit !== null && !unit.isPreBlank) return { index: from + at / UNIT_SIZE, physicOffset: unit.physicOffset }
+      }
+    }
+    return null
+  }
+
+  /**
+   * Deletes the first file if all of its units lie below `minIndex`. The last one stays, because its name tells which queue offset comes next
+   * (D06). The caller syncs the folder before it calls again. Throws as the disk does.
+   * @returns whether a file was deleted
+   */
+  deleteFileBelowMin(): boolean {
+    const [first] = this.#fileStarts
+    if (first === undefined || this.#fileStarts.length < 2 || first + this.#fileSize > this.#minIndex * UNIT_SIZE) return false
+    const path = this.#path(first)
+    this.#fileSystem.unlinkSync(path)
+    this.#fileStarts.shift()
+    this.#unflushed.delete(first)
+    this.#openFiles.close(path)
+    return true
+  }
+
+  #forgetMin(): void {
+    this.#minIndex = this.#firstIndex
+    this.#minPhysicOffset = -1
+  }
+
+  /** Of the first unit that has a file. */
+  get #firstIndex(): number {
+    return (this.#fileStarts[0] ?? 0) / UNIT_SIZE
+  }
+
   get #fileEnd(): number {
     const last = this.#fileStarts.at(-1)
     return last === undefined ? 0 : last + this.#fileSize
@@ -323,16 +404,9 @@ export class ConsumeQueue {
   }
 }
 
-/** Any safe integer as int64. Buffer's own writers check what is known here, and a catch-up puts a million units a second. */
-function putInt64(bytes: Buffer, at: number, value: number): void {
-  putInt32(bytes, at, Math.floor(value / 0x1_0000_0000))
-  putInt32(bytes, at + 4, value)
-}
-
-/** The low 32 bits of `value`. */
-function putInt32(bytes: Buffer, at: number, value: number): void {
-  bytes[at] = value >>> 24
-  bytes[at + 1] = value >>> 16
-  bytes[at + 2] = value >>> 8
-  bytes[at + 3] = value
+function unitAt(bytes: Buffer, at: number): QueueUnit | null {
+  const size = bytes.readInt32BE(at + 8)
+  if (size <= 0 || bytes.readUInt32BE(at) > OFFSET_HIGH_MAX) return null
+  const physicOffset = readOffset(bytes, at)
+  return { physicOffset, size, isPreBlank: physicOffset === 0 && size === PRE_BLANK_SIZE }
 }

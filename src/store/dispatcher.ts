@@ -2,28 +2,30 @@ import { StoreError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import { deliverTimestamp, SCHEDULE_TOPIC } from '../wire/delay-level.ts'
-import { findProperty, PROPERTY_DELAY, PROPERTY_TAGS, propertyName } from '../wire/message-properties.ts'
+import { findProperty, PROPERTY_DELAY, propertyName } from '../wire/message-properties.ts'
 import { BLANK_SIZE, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
+import { RecordProperties } from '../wire/record-properties.ts'
 import { tagsCodeOf } from '../wire/tags-code.ts'
 import type { CommitLog } from './commit-log.ts'
 import { type FoundRecord, NO_ROOM_FOR_BLANK } from './commit-log-recovery.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import type { ConsumeQueueStore } from './consume-queue-store.ts'
+import type { IndexService } from './index-service.ts'
 import { QueueFinder } from './queue-finder.ts'
 
 /** One turn of the loop dispatches no longer than this; the rest follows in the next turn (DESIGN §1.5). */
 const TURN_MS = 4
 /** Units that wait to be written, at most. */
 const GATHERED_UNITS_MAX = 8192
-/** Records between two looks at the clock. */
+/** Records, or keys of records by the dozen, between two looks at the clock. */
 const RECORDS_PER_LOOK = 128
+const KEYS_PER_RECORD = 12
 /** Bytes taken from a file at once when dispatch is behind the tail. */
 const PIECE_SIZE = 256 * 1024
 /** So much of a record shows whether it is one and belongs to its place. */
 const HEAD_SIZE = 64
 
-const TAGS = propertyName(PROPERTY_TAGS)
 const DELAY = propertyName(PROPERTY_DELAY)
 
 export interface DispatcherOptions {
@@ -31,6 +33,8 @@ export interface DispatcherOptions {
   readonly limit: () => number
   /** How long units wait for others of their queue before they are written; 0: to the end of the turn. */
   readonly unitDelayMs: number
+  /** Gets every record after the queues. */
+  readonly index?: IndexService
 }
 
 /** Who wants to know of each record that a reader can get from now on; called for every one of them, so it has to be quick. */
@@ -58,19 +62,25 @@ export class Dispatcher {
   readonly #events: DispatcherEvents
   readonly #limit: () => number
   readonly #unitDelayMs: number
+  readonly #index: IndexService | null
   readonly #fields = new RecordFields()
+  readonly #properties = new RecordProperties()
   /** Queues with gathered units. */
   readonly #dirty = new Set<ConsumeQueue>()
   #piece: Buffer = Buffer.alloc(0)
   #position = 0
+  #writtenPosition = 0
   #lastRecordOffset = -1
   #lastRecordSize = 0
+  /** Where the record dispatched last ends. */
+  #recordEnd = 0
   #gatheredStoreTimestamp = 0
   #lastStoreTimestamp = 0
   #stalledReason: string | null = null
   #writeFailure: string | null = null
   #turnPending = false
   #gatheredUnits = 0
+  #sinceLook = 0
   #unitTimer: Timer | null = null
   #arrivals: ArrivalListener | null = null
 
@@ -88,6 +98,7 @@ export class Dispatcher {
     this.#logger = logger
     this.#limit = options.limit
     this.#unitDelayMs = options.unitDelayMs
+    this.#index = options.index ?? null
     this.#events = events
   }
 
@@ -99,6 +110,16 @@ export class Dispatcher {
   /** Everything below has its place in a queue. */
   get position(): number {
     return this.#position
+  }
+
+  /** Everything below has its units written to the files of its queues. */
+  get writtenPosition(): number {
+    return this.#writtenPosition
+  }
+
+  /** Where the last dispatched record ends: `position` without the blank that may follow it. */
+  get recordEnd(): number {
+    return this.#recordEnd
   }
 
   /** The last whole record of the log, as far as dispatch has come. */
@@ -121,11 +142,12 @@ export class Dispatcher {
     return this.#log.maxOffset - this.#position
   }
 
-  /** Recovery has dispatched everything below `position` itself, through `dispatchRecord`, unless that stalled. */
+  /** Everything below `position` has its place, unless that stalled: recovery dispatches by `dispatchRecord`, from here and up to here. */
   resumeAt(position: number, lastRecord: FoundRecord | null): void {
     if (this.#stalledReason === null) this.#position = position
     this.#lastRecordOffset = lastRecord?.offset ?? -1
     this.#lastRecordSize = lastRecord?.size ?? 0
+    this.#recordEnd = lastRecord === null ? position : lastRecord.offset + lastRecord.size
   }
 
   /** The log has grown, or the limit has moved. */
@@ -147,17 +169,26 @@ export class Dispatcher {
   }
 
   /**
-   * Gives one record its place; the unit is written by `writeUnits`.
+   * Gives one record its place and its keys to the index, to be written by `writeUnits`; records come in the order of the log.
    * @returns false when there can be no such place, or could be none for a record before it: dispatch has stalled
    */
   dispatchRecord(bytes: Buffer, fields: RecordFields, offset: number): boolean {
     if (this.#stalledReason !== null) return false
     if (fields.storeTimestamp > this.#gatheredStoreTimestamp) this.#gatheredStoreTimestamp = fields.storeTimestamp
-    if (!hasQueuePlace(fields.sysFlag)) return true
+    this.#properties.find(bytes, fields)
+    if (hasQueuePlace(fields.sysFlag) && !this.#putUnit(bytes, fields, offset)) return false
+    const keys = this.#index?.take(bytes, fields, this.#properties, offset, this.#recordEnd) ?? 0
+    this.#recordEnd = offset + fields.size
+    this.#sinceLook += 1 + keys / KEYS_PER_RECORD
+    this.#gatheredUnits++
+    return true
+  }
+
+  #putUnit(bytes: Buffer, fields: RecordFields, offset: number): boolean {
     const queue = this.#finder.find(bytes, fields)
     if (queue === null) return this.#stall('a topic or queue id that names no queue', offset)
     const hadPending = queue.hasPending
-    const tagsCode = tagsCodeIn(bytes, fields, queue.topic)
+    const tagsCode = tagsCodeIn(bytes, fields, this.#properties, queue.topic)
     const filled = queue.put(fields.queueOffset, offset, fields.size, tagsCode)
     if (filled < 0) return this.#stall(`queue offset ${fields.queueOffset} far behind the queue's end ${queue.maxIndex}`, offset)
     if (filled > 0) {
@@ -167,12 +198,11 @@ export class Dispatcher {
       )
     }
     if (!hadPending) this.#dirty.add(queue)
-    this.#gatheredUnits++
     this.#arrivals?.arrived(queue.topic, queue.queueId, fields.queueOffset + 1, tagsCode)
     return true
   }
 
-  /** Writes the units gathered since the last call: one write per queue. Throws as the disk does; what is not written stays gathered. */
+  /** Writes what was gathered since the last call, units and index entries: one write per queue. Throws as the disk does; what is not written stays gathered. */
   writeUnits(): void {
     this.#unitTimer?.cancel()
     this.#unitTimer = null
@@ -182,6 +212,8 @@ export class Dispatcher {
       this.#dirty.delete(queue)
     }
     this.#lastStoreTimestamp = this.#gatheredStoreTimestamp
+    this.#writtenPosition = this.#position
+    this.#index?.writePending()
   }
 
   /** `writeUnits` for those who cannot use its error: a failure stalls dispatch and is told by `onQueueWriteFailed`. */
@@ -201,7 +233,7 @@ export class Dispatcher {
     let more = true
     while (more && this.#clock.monotonicMs() < deadlineMs) more = this.#tryDispatchPiece(deadlineMs)
     if (this.#unitDelayMs === 0 || this.#gatheredUnits >= GATHERED_UNITS_MAX) this.tryWriteUnits()
-    else if (this.#dirty.size > 0) this.#unitTimer ??= this.#clock.setTimer(this.#unitDelayMs, () => this.tryWriteUnits())
+    else if (this.#gatheredUnits > 0) this.#unitTimer ??= this.#clock.setTimer(this.#unitDelayMs, () => this.tryWriteUnits())
     return more && this.#writeFailure === null
   }
 
@@ -226,7 +258,6 @@ export class Dispatcher {
     const end = Math.min(bytes.length, available)
     if (end === 0) return this.#stall('no file holds the log', this.#position)
     const fields = this.#fields
-    let looks = 0
     let at = 0
     while (at < end) {
       const kind = fields.parse(bytes, at, end, this.#position)
@@ -236,7 +267,9 @@ export class Dispatcher {
       if (at + fields.size + BLANK_SIZE > roomInFile) return this.#stall(NO_ROOM_FOR_BLANK, this.#position)
       if (!this.#take(bytes)) return false
       at += fields.size
-      if (++looks % RECORDS_PER_LOOK === 0 && this.#clock.monotonicMs() >= deadlineMs) break
+      if (this.#sinceLook < RECORDS_PER_LOOK) continue
+      this.#sinceLook = 0
+      if (this.#clock.monotonicMs() >= deadlineMs) break
     }
     return true
   }
@@ -300,13 +333,12 @@ export class Dispatcher {
 }
 
 /** What consumers filter by; in a queue of delayed messages it is the time they are due instead (CommitLog.checkMessageAndReturnSize). */
-function tagsCodeIn(bytes: Buffer, fields: RecordFields, topic: string): number {
+function tagsCodeIn(bytes: Buffer, fields: RecordFields, { tagsAt, tagsEnd }: RecordProperties, topic: string): number {
   const { propertiesAt, propertiesSize, storeTimestamp } = fields
   if (topic === SCHEDULE_TOPIC) {
     const level = findProperty(bytes, propertiesAt, propertiesSize, DELAY)
     const due = level === null ? null : deliverTimestamp(bytes.toString('latin1', level.start, level.end), storeTimestamp)
     if (due !== null) return due
   }
-  const tags = findProperty(bytes, propertiesAt, propertiesSize, TAGS)
-  return tags === null ? 0 : tagsCodeOf(bytes, tags.start, tags.end)
+  return tagsEnd === 0 ? 0 : tagsCodeOf(bytes, tagsAt, tagsEnd)
 }

@@ -4,6 +4,8 @@ import type { CommitLog } from './commit-log.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import type { ConsumeQueueStore } from './consume-queue-store.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import type { IndexFlush } from './index-flush.ts'
+import type { IndexService } from './index-service.ts'
 import type { PutStatus } from './put-result.ts'
 import type { StoreCheckpoint } from './store-checkpoint.ts'
 
@@ -35,14 +37,23 @@ interface TimedWaiter {
   readonly deadlineMs: number
 }
 
+/** One round over everything that dispatch fills, and what is on disk when it has ended. */
+interface Sweep {
+  readonly queues: Iterator<ConsumeQueue>
+  readonly coversTimestamp: number
+  readonly coversOffset: number
+  readonly index: IndexFlush | null
+}
+
 /**
- * Forces log, queues and checkpoint to the disk, one fdatasync at a time (DESIGN §5, thread pool budget); the log comes first. Under
+ * Forces log, queues, index and checkpoint to the disk, one fdatasync at a time (DESIGN §5, thread pool budget); the log comes first. Under
  * SYNC_FLUSH all sends that came during one fdatasync share the next (GroupCommitService), under ASYNC_FLUSH a timer decides
  * (FlushRealTimeService). A failed fdatasync is final: the pages it was for may be gone, and trying again would only hide it.
  */
 export class FlushService {
   readonly #log: CommitLog
   readonly #queues: ConsumeQueueStore
+  readonly #index: IndexService | null
   readonly #dispatcher: Dispatcher
   readonly #checkpoint: StoreCheckpoint
   readonly #clock: Clock
@@ -55,24 +66,38 @@ export class FlushService {
   #lastLogFlushMs = 0
   #logFlushDue = false
   #lastWasLog = false
-  #sweep: { readonly queues: Iterator<ConsumeQueue>; readonly coversTimestamp: number } | null = null
+  #sweep: Sweep | null = null
+  #queuesFlushedOffset = 0
   #busy = false
   #failed = false
   #idleWaiters: (() => void)[] = []
 
   constructor(
-    parts: { log: CommitLog; queues: ConsumeQueueStore; dispatcher: Dispatcher; checkpoint: StoreCheckpoint; clock: Clock },
+    parts: {
+      log: CommitLog
+      queues: ConsumeQueueStore
+      index?: IndexService
+      dispatcher: Dispatcher
+      checkpoint: StoreCheckpoint
+      clock: Clock
+    },
     options: FlushOptions,
     events: { onFailed(error: Error): void; onLogFlushed(): void },
   ) {
     this.#log = parts.log
     this.#queues = parts.queues
+    this.#index = parts.index ?? null
     this.#dispatcher = parts.dispatcher
     this.#checkpoint = parts.checkpoint
     this.#clock = parts.clock
     this.#options = options
     this.#onFailed = events.onFailed
     this.#onLogFlushed = events.onLogFlushed
+  }
+
+  /** Everything below this place in the log has its queue units on disk; 0 until the first sweep over the queues has ended. */
+  get queuesFlushedOffset(): number {
+    return this.#queuesFlushedOffset
   }
 
   start(): void {
@@ -120,7 +145,9 @@ export class FlushService {
   #startSweep(): void {
     if (this.#sweep !== null || this.#failed) return
     this.#dispatcher.tryWriteUnits()
-    this.#sweep = { queues: this.#queues.queues(), coversTimestamp: this.#dispatcher.lastStoreTimestamp }
+    const { lastStoreTimestamp: coversTimestamp, writtenPosition: coversOffset } = this.#dispatcher
+    const index = this.#index?.startFlush() ?? null
+    this.#sweep = { queues: this.#queues.queues(), coversTimestamp, coversOffset, index }
     this.#next()
   }
 
@@ -131,7 +158,7 @@ export class FlushService {
     const sweep = this.#failed ? null : this.#sweep
     // One step of a sweep may pass between two flushes of the log, or a steady load would keep the checkpoint back for ever.
     if (logWaits && (sweep === null || !this.#lastWasLog)) return this.#flushLog()
-    if (sweep !== null) return this.#sweepNext(sweep.queues, sweep.coversTimestamp)
+    if (sweep !== null) return this.#sweepNext(sweep)
     for (const resolve of this.#idleWaiters.splice(0)) resolve()
   }
 
@@ -150,7 +177,7 @@ export class FlushService {
     )
   }
 
-  #sweepNext(queues: Iterator<ConsumeQueue>, coversTimestamp: number): void {
+  #sweepNext({ queues, coversTimestamp, coversOffset, index }: Sweep): void {
     this.#lastWasLog = false
     for (let step = queues.next(); step.done !== true; step = queues.next()) {
       const queue = step.value
@@ -160,8 +187,16 @@ export class FlushService {
         () => {},
       )
     }
+    if (index !== null && !index.isDone) {
+      return this.#run(
+        (done) => index.step(() => done(null)),
+        () => {},
+      )
+    }
     this.#sweep = null
     this.#checkpoint.logicsMsgTimestamp = coversTimestamp
+    this.#queuesFlushedOffset = coversOffset
+    this.#checkpoint.indexMsgTimestamp = index?.coversTimestamp ?? 0
     this.#run(
       (done) => this.#checkpoint.flush(done),
       () => {},

@@ -105,12 +105,16 @@ export class LogReader {
     if (ahead !== undefined && this.#log.peekTail(start) !== null) return
     const chunk = this.#freeChunk(ahead)
     if (chunk === null) return
-    const file = this.#log.files.fileAt(start)
-    if (file === undefined) return this.#onError(this.#readError(start, 'no file holds it'))
+    if (this.#log.files.fileAt(start) === undefined) return this.#onError(this.#noFile(start))
     this.#reading = true
     const size = end - start
     this.#slots.run(this, (done) => {
       if (this.#closed) return done() // while it waited for its turn; the file may be closed too
+      const file = this.#log.files.fileAt(start)
+      if (file === undefined) {
+        done()
+        return this.#onError(this.#noFile(start)) // deleted while it waited
+      }
       file.read(chunk.memory.subarray(0, size), start - file.fileFromOffset, (error, bytes) => {
         done()
         this.#reading = false
@@ -140,6 +144,14 @@ export class LogReader {
 
   #dropIdleChunks(): void {
     if (!this.#reading) this.#chunks = this.#chunks.filter((chunk) => chunk.pins > 0)
+  }
+
+  #noFile(offset: number): StoreError {
+    const { minOffset } = this.#log
+    return this.#readError(
+      offset,
+      offset < minOffset ? `its file was deleted, and the log begins at ${minOffset} now` : 'no file holds it',
+    )
   }
 
   #readError(offset: number, reason: string): StoreError {

@@ -141,6 +141,22 @@ export class MappedFileQueue {
   }
 
   /**
+   * Deletes the first file; the last one stays, because its name tells where the log goes on (MappedFileQueue.deleteExpiredFileByTime). The
+   * name goes at once, and before the next one may go it is safe that it has gone: a crash leaves no hole. Resolves when the space is given
+   * back, which takes as long as somebody reads the file.
+   * Rejects as the disk does; the file stays where it could not be deleted.
+   */
+  async deleteFirst(): Promise<void> {
+    const first = this.first
+    assert(first !== undefined && this.#files.length > 1, 'the last file of a log is never deleted')
+    this.#fileSystem.unlinkSync(first.path)
+    this.#files.shift()
+    const closed = new Promise<NodeJS.ErrnoException | null>((resolve) => first.retire(resolve))
+    const synced = new Promise<NodeJS.ErrnoException | null>((resolve) => this.#fileSystem.syncDirectory(this.directory, resolve))
+    for (const error of await Promise.all([closed, synced])) if (error !== null) throw error
+  }
+
+  /**
    * A cut file is short for a moment. A crash in this moment must not leave a length that looks like another configuration's, so the file has
    * another name until it is whole again.
    */

@@ -12,6 +12,10 @@ export class MappedFile {
   readonly #handle: FileHandle
   #wrotePosition: number
   #flushedPosition: number
+  /** Calls under way in the thread pool: they hold the handle open. */
+  #callsUnderWay = 0
+  #state: 'open' | 'retired' | 'closed' = 'open'
+  #onClosed: (error: NodeJS.ErrnoException | null) => void = () => {}
 
   /** @param position end of the bytes that count, in the file; for a file just loaded its size, until recovery knows better */
   constructor(handle: FileHandle, fileFromOffset: number, fileSize: number, position: number) {
@@ -44,7 +48,11 @@ export class MappedFile {
   }
 
   write(buffers: readonly Uint8Array[], position: number, done: IoCallback): void {
-    this.#handle.write(buffers, position, done)
+    this.#callsUnderWay++
+    this.#handle.write(buffers, position, (error, bytes) => {
+      this.#callEnded()
+      done(error, bytes)
+    })
   }
 
   /** Everything below `position` is written. */
@@ -53,18 +61,28 @@ export class MappedFile {
     this.#checkInvariant()
   }
 
+  /** Throws as the disk does, ENOENT once the file was deleted. */
   readSync(target: Uint8Array, position: number): number {
+    if (this.#state !== 'open') throw this.#deleted()
     return this.#handle.readSync(target, position)
   }
 
   read(target: Uint8Array, position: number, done: IoCallback): void {
-    this.#handle.read(target, position, done)
+    // A closed handle's number may be another file's by now.
+    if (this.#state !== 'open') return done(this.#deleted(), 0)
+    this.#callsUnderWay++
+    this.#handle.read(target, position, (error, bytes) => {
+      this.#callEnded()
+      done(error, bytes)
+    })
   }
 
   /** Forces what is written to the disk. The position that then counts as flushed is the one before the call. */
   flush(done: (error: NodeJS.ErrnoException | null) => void): void {
     const position = this.#wrotePosition
+    this.#callsUnderWay++
     this.#handle.fdatasync((error) => {
+      this.#callEnded()
       if (error === null && position <= this.#wrotePosition) {
         this.#flushedPosition = Math.max(this.#flushedPosition, position)
         this.#checkInvariant()
@@ -91,7 +109,34 @@ export class MappedFile {
   }
 
   closeSync(): void {
+    this.#state = 'closed'
     this.#handle.closeSync()
+  }
+
+  /**
+   * The file has lost its name and is read no more. What is under way goes on to its end; then the handle is closed, which gives the space
+   * back, and `done` is called.
+   */
+  retire(done: (error: NodeJS.ErrnoException | null) => void): void {
+    assert(this.#state === 'open', `${this.path} is deleted twice`)
+    this.#state = 'retired'
+    this.#onClosed = done
+    this.#closeIfIdle()
+  }
+
+  #callEnded(): void {
+    this.#callsUnderWay--
+    this.#closeIfIdle()
+  }
+
+  #closeIfIdle(): void {
+    if (this.#state !== 'retired' || this.#callsUnderWay > 0) return
+    this.#state = 'closed'
+    this.#handle.close(this.#onClosed)
+  }
+
+  #deleted(): NodeJS.ErrnoException {
+    return Object.assign(new Error(`ENOENT: ${this.path} was deleted`), { code: 'ENOENT', path: this.path })
   }
 
   #checkInvariant(): void {

@@ -32,6 +32,9 @@ export const STOCK_READ_LIMITS: ReadLimits = {
   scanBytes: 16_000,
 }
 
+/** Who asks for very many messages does not get them, and may not make one query look through a whole file (stock bounds it by that alone). */
+const SCAN_MAX = 8000
+
 /** Gets the result or the error, exactly once, maybe before `getMessage` returns. */
 export type OnMessages = (error: StoreError | null, result: GetMessageResult | null) => void
 
@@ -82,7 +85,7 @@ export class MessageReader {
     const fileEnd = queue.nextFileIndex(offset)
     if (offset < queue.writtenIndex && !queue.hasFile(offset))
       return done(null, withoutMessages('OFFSET_FOUND_NULL', Math.min(fileEnd, maxIndex), minIndex, maxIndex))
-    const unitsMax = Math.ceil(Math.max(this.#limits.scanBytes, query.countMax * UNIT_SIZE) / UNIT_SIZE)
+    const unitsMax = Math.max(Math.ceil(this.#limits.scanBytes / UNIT_SIZE), Math.min(query.countMax, SCAN_MAX))
     this.#scan({
       query,
       queue,

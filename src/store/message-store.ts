@@ -1,9 +1,10 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import { StoreError } from '../base/errors.ts'
 import { Fifo } from '../base/fifo.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Service } from '../base/service.ts'
+import { explainSystemError, isSystemError, type SystemError } from '../base/system-error.ts'
 import type { Platform } from '../platform/platform.ts'
 import { type MessageDraft, messageRecordSize, PROPERTIES_SIZE_MAX } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
@@ -12,6 +13,9 @@ import type { FoundRecord } from './commit-log-recovery.ts'
 import { ConsumeQueueStore, isQueueName } from './consume-queue-store.ts'
 import { type ArrivalListener, Dispatcher } from './dispatcher.ts'
 import { type FlushOptions, FlushService } from './flush-service.ts'
+import { IndexCatchUp } from './index-catch-up.ts'
+import { DEFAULT_INDEX_GEOMETRY } from './index-format.ts'
+import { type IndexMatches, type IndexOptions, type IndexSearch, IndexService, type LastIndexed } from './index-service.ts'
 import type { MessageQuery } from './message-query.ts'
 import { MessageReader, type OnMessages, type ReadLimits, STOCK_READ_LIMITS } from './message-reader.ts'
 import { PendingPut } from './pending-put.ts'
@@ -20,6 +24,8 @@ import { QueueLookup } from './queue-lookup.ts'
 import { QueueOffsetTable } from './queue-offset-table.ts'
 import { ReadSlots } from './read-slots.ts'
 import type { ReplicationGate } from './replication-gate.ts'
+import { type LogMinFollower, Retention, type RetentionOptions, type RetentionStatus } from './retention.ts'
+import type { SlavePositions } from './slave-positions.ts'
 import { StoreCheckpoint } from './store-checkpoint.ts'
 import { type AcquireProcessLock, type LockOwner, lockStore } from './store-lock.ts'
 import { recoverStore } from './store-recovery.ts'
@@ -31,6 +37,14 @@ export interface MessageStoreOptions {
   readonly directory: string
   /** `storePathCommitLog`; `<directory>/commitlog` where nothing is said. */
   readonly commitLogDirectory?: string
+  /** `storePathConsumeQueue`; `<directory>/consumequeue`. */
+  readonly consumeQueueDirectory?: string
+  /** `storePathIndex`; `<directory>/index`. */
+  readonly indexDirectory?: string
+  /** `storeCheckpoint`; `<directory>/checkpoint`. */
+  readonly checkpointPath?: string
+  /** `abortFile`; `<directory>/abort`. */
+  readonly abortPath?: string
   readonly commitLogFileSize: number
   readonly consumeQueueFileSize: number
   /** How long queue units are gathered before they are written, in ms; see Dispatcher. */
@@ -43,6 +57,20 @@ export interface MessageStoreOptions {
   readonly flush: FlushOptions
   /** Stock's limits where nothing is said. */
   readonly read?: ReadLimits
+  readonly retention: RetentionOptions
+  /** No message is indexed where nothing is said. */
+  readonly index?: IndexOptions
+}
+
+/** How far messages can be found by key. */
+export interface IndexStatus {
+  readonly isEnabled: boolean
+  /** The last record that has an entry: `indexLastUpdateTimestamp` and `indexLastUpdatePhyoffset` of code 12. */
+  readonly lastIndexed: LastIndexed
+  /** Dispatched bytes whose keys are not in the index; 0 unless it failed or is being brought up. */
+  readonly behindBytes: number
+  /** Why nothing is indexed any more, or null. */
+  readonly failedReason: string | null
 }
 
 /** What replication, processors and status see of the log. */
@@ -78,6 +106,9 @@ export class MessageStore implements Service {
   /** Finds places of queues by number and time, on both roles. */
   readonly lookup: QueueLookup
   readonly #reader: MessageReader
+  readonly #index: IndexService
+  readonly #indexCatchUp: IndexCatchUp
+  readonly #indexProbe: WriteProbe
   readonly #platform: Platform
   readonly #logger: Logger
   readonly #options: MessageStoreOptions
@@ -86,9 +117,15 @@ export class MessageStore implements Service {
   readonly #dispatcher: Dispatcher
   readonly #offsets: QueueOffsetTable
   readonly #probe: WriteProbe
+  readonly #retention: Retention
+  readonly #queueDirectory: string
+  readonly #indexDirectory: string
+  readonly #checkpointPath: string
+  readonly #abortPath: string
   /** Appended, not yet written, in the order of the log. */
   readonly #unwritten = new Fifo<PendingPut>()
   #gate: ReplicationGate = openGate
+  #slavePositions: SlavePositions = { lowestSlave: () => null }
   #flushService: FlushService | null = null
   #checkpoint: StoreCheckpoint | null = null
   #releaseLock: (() => void) | null = null
@@ -98,6 +135,8 @@ export class MessageStore implements Service {
   /** Why nothing can be stored before the disk has room again. */
   #diskFullReason: string | null = null
   #stopped: Promise<void> | null = null
+  /** What was read for the log that begins at `minOffset`. */
+  #earliest: { readonly minOffset: number; readonly storeTimestamp: number } | null = null
 
   constructor(
     platform: Platform,
@@ -112,6 +151,10 @@ export class MessageStore implements Service {
     this.#owner = lock.owner
     const { fileSystem, clock } = platform
     this.statistics = new StoreStatistics(clock)
+    this.#queueDirectory = options.consumeQueueDirectory ?? join(options.directory, 'consumequeue')
+    this.#indexDirectory = options.indexDirectory ?? join(options.directory, 'index')
+    this.#checkpointPath = options.checkpointPath ?? join(options.directory, 'checkpoint')
+    this.#abortPath = options.abortPath ?? join(options.directory, 'abort')
     this.log = new CommitLog(
       fileSystem,
       clock,
@@ -123,14 +166,22 @@ export class MessageStore implements Service {
       },
       { onWritten: (endOffset) => this.#onWritten(endOffset), onFailed: (error) => this.#onLogFailed(error) },
     )
-    this.queues = new ConsumeQueueStore(fileSystem, join(options.directory, 'consumequeue'), options.consumeQueueFileSize)
+    this.queues = new ConsumeQueueStore(fileSystem, this.#queueDirectory, options.consumeQueueFileSize)
     const limit = (): number => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.log.flushedOffset : this.log.maxOffset)
+    this.#index = new IndexService(
+      fileSystem,
+      this.#indexDirectory,
+      clock,
+      logger,
+      options.index ?? { enabled: false, geometry: DEFAULT_INDEX_GEOMETRY },
+      (error) => this.#onIndexFailed(error),
+    )
     this.#dispatcher = new Dispatcher(
       this.log,
       this.queues,
       clock,
       logger,
-      { limit, unitDelayMs: options.queueUnitDelayMs },
+      { limit, unitDelayMs: options.queueUnitDelayMs, index: this.#index },
       {
         onQueueWriteFailed: (error) => this.#onWriteFailed(`the queues could not be written: ${error.message}`, error, error),
         onStalled: (reason) => this.#onDispatchStalled(reason),
@@ -140,7 +191,17 @@ export class MessageStore implements Service {
     const limits = options.read ?? STOCK_READ_LIMITS
     this.#reader = new MessageReader(this.log, this.queues, this.readSlots, limits)
     this.lookup = new QueueLookup(this.log, this.queues, this.readSlots, limits.inMemoryBytes)
-    this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory])
+    this.#indexCatchUp = new IndexCatchUp(this.log, this.#index, clock, logger, () => this.#dispatcher.recordEnd)
+    this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory, this.#queueDirectory])
+    this.#indexProbe = new WriteProbe(fileSystem, clock, [this.#indexDirectory])
+    const { log, queues } = this
+    const safeOffset = (): number => Math.min(log.flushedOffset, this.#flushService?.queuesFlushedOffset ?? 0)
+    this.#retention = new Retention(
+      { log, queues, fileSystem, clock, logger, safeOffset, lowestSlave: () => this.#slavePositions.lowestSlave() },
+      this.#queueDirectory,
+      options.retention,
+    )
+    this.#retention.follow((minOffset) => void this.#index.deleteBefore(minOffset))
   }
 
   /** Joins replication to the store; before `start`. */
@@ -153,6 +214,16 @@ export class MessageStore implements Service {
     this.#dispatcher.arrivals = listener
   }
 
+  /** Tells retention what slaves still need; before `start`. */
+  useSlavePositions(slavePositions: SlavePositions): void {
+    this.#slavePositions = slavePositions
+  }
+
+  /** `follower` is told whenever old files of the log were deleted, and where it begins now: what it keeps about older records can go. */
+  followLogMin(follower: LogMinFollower): void {
+    this.#retention.follow(follower)
+  }
+
   /** A slave refuses puts. */
   get isSlave(): boolean {
     return this.#options.isSlave
@@ -163,14 +234,45 @@ export class MessageStore implements Service {
     return this.#brokenReason ?? this.#diskFullReason
   }
 
+  /**
+   * Why a master takes no puts, or null: `readOnlyReason`, or a disk above its warning level. A slave goes on there as long as it can write,
+   * because its master decides how long the log gets.
+   */
+  get putRefusalReason(): string | null {
+    return this.readOnlyReason ?? (this.#options.isSlave ? null : this.#retention.diskWarning)
+  }
+
+  /** How full the disks are, and what deletion of old files waits for. */
+  get retention(): RetentionStatus {
+    return this.#retention.status
+  }
+
+  /** Store time of the first record of the log in ms since 1970; null where there is none, or none that can be read. */
+  get earliestStoreTimestamp(): number | null {
+    const { minOffset } = this.log
+    if (this.#earliest?.minOffset === minOffset) return this.#earliest.storeTimestamp
+    try {
+      const storeTimestamp = this.log.readEarliestStoreTimestamp()
+      this.#earliest = storeTimestamp === null ? null : { minOffset, storeTimestamp }
+      return storeTimestamp
+    } catch (error) {
+      if (error instanceof StoreError) return null // status must not fall silent because the disk is ill
+      throw error
+    }
+  }
+
   /** Why records get no place in their queues any more, or null. */
   get dispatchStalledReason(): string | null {
     return this.#dispatcher.stalledReason
   }
 
-  /** The last record known to be whole, which a slave compares with its master's. */
+  /**
+   * The last record known to be whole, which a slave compares with its master's; null where the log has none any more: its file was deleted,
+   * and the last file holds but a part of the next.
+   */
   get lastRecord(): FoundRecord | null {
-    return this.#dispatcher.lastRecord
+    const { lastRecord } = this.#dispatcher
+    return lastRecord !== null && lastRecord.offset < this.log.minOffset ? null : lastRecord
   }
 
   get range(): LogRange {
@@ -187,38 +289,56 @@ export class MessageStore implements Service {
     const { directory } = this.#options
     try {
       fileSystem.makeDirectorySync(directory)
-      fileSystem.makeDirectorySync(this.log.files.directory)
+      for (const folder of [
+        this.log.files.directory,
+        this.#queueDirectory,
+        this.#indexDirectory,
+        dirname(this.#checkpointPath),
+        dirname(this.#abortPath),
+      ])
+        fileSystem.makeDirectorySync(folder)
       this.#releaseLock = await lockStore(fileSystem, directory, this.#owner, this.#acquireLock)
     } catch (error) {
-      if (error instanceof StoreError) throw error
-      throw notWritable(directory, error)
+      throw isSystemError(error) ? notUsable(directory, error) : error
     }
     try {
       const wasClean = fileSystem.statSync(this.#abortPath) === null
-      const checkpoint = new StoreCheckpoint(fileSystem, join(directory, 'checkpoint'))
+      const checkpoint = new StoreCheckpoint(fileSystem, this.#checkpointPath)
       this.#checkpoint = checkpoint
       this.log.files.load('write')
       this.queues.load()
       // Before anything is changed: a crash in the middle of recovery is no clean end.
       this.#writeAbortFile()
-      const parts = { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock, logger: this.#logger }
-      await recoverStore(parts, { wasClean, isSlave: this.#options.isSlave })
-      this.#flushService = new FlushService(
-        { log: this.log, queues: this.queues, dispatcher: this.#dispatcher, checkpoint, clock },
-        this.#options.flush,
-        {
-          onFailed: (error) => this.#becomeReadOnly(`the disk did not take what was written: ${error.message}`, error),
-          onLogFlushed: () => this.#dispatcher.pump(),
-        },
-      )
+      const { log, queues } = this
+      const parts = { log, queues, index: this.#index, dispatcher: this.#dispatcher, checkpoint, clock }
+      await recoverStore({ ...parts, logger: this.#logger }, { wasClean, isSlave: this.#options.isSlave })
+      await this.#retention.start()
+      this.#flushService = new FlushService(parts, this.#options.flush, {
+        onFailed: (error) => this.#becomeReadOnly(`the disk did not take what was written: ${error.message}`, error),
+        onLogFlushed: () => this.#dispatcher.pump(),
+      })
       this.#flushService.start()
       this.statistics.start()
       this.#state = 'running'
+      this.#indexCatchUp.start()
     } catch (error) {
       this.#closeFiles()
-      if (error instanceof StoreError || !isPermissionError(error)) throw error
-      throw notWritable(directory, error)
+      throw isSystemError(error) ? notUsable(directory, error) : error
     }
+  }
+
+  get indexStatus(): IndexStatus {
+    const { isEnabled, lastIndexed, position, failedReason } = this.#index
+    const behindBytes = isEnabled ? Math.max(0, this.#dispatcher.recordEnd - position) : 0
+    return { isEnabled, lastIndexed, behindBytes, failedReason }
+  }
+
+  /**
+   * Where messages with a key may stand, newest first (DefaultMessageStore.queryMessage). By a hash that other keys may share: whoever reads
+   * the records compares topic and key. Never rejects.
+   */
+  findByKey(search: IndexSearch): Promise<IndexMatches> {
+    return this.#index.search(search)
   }
 
   /**
@@ -288,7 +408,7 @@ export class MessageStore implements Service {
 
   /** @param size of all records that are to be stored together */
   #refusalOf(draft: MessageDraft, size: number): PutStatus | null {
-    if (this.#options.isSlave || this.#state !== 'running' || this.readOnlyReason !== null) return 'SERVICE_NOT_AVAILABLE'
+    if (this.#options.isSlave || this.#state !== 'running' || this.putRefusalReason !== null) return 'SERVICE_NOT_AVAILABLE'
     if (draft.properties.length > PROPERTIES_SIZE_MAX) return 'PROPERTIES_SIZE_EXCEEDED'
     if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(size)) return 'MESSAGE_ILLEGAL'
     return isQueueName(draft.topic, draft.topicBytes.length, draft.queueId) ? null : 'MESSAGE_ILLEGAL'
@@ -335,6 +455,8 @@ export class MessageStore implements Service {
   }
 
   async #stopOnce(): Promise<void> {
+    await this.#retention.stop()
+    this.#indexCatchUp.stop()
     await this.quiesce()
     try {
       if (await this.#settle()) this.#removeAbortFile()
@@ -352,7 +474,7 @@ export class MessageStore implements Service {
     await this.#dispatchRest()
     isOnDisk = (await flushService.flushAll()) && isOnDisk
     await flushService.stop()
-    return isOnDisk && this.readOnlyReason === null && this.#isDispatched()
+    return isOnDisk && this.readOnlyReason === null && this.#index.failedReason === null && this.#isDispatched()
   }
 
   async #dispatchRest(): Promise<void> {
@@ -389,6 +511,16 @@ export class MessageStore implements Service {
     for (const put of failed.reverse()) put.failed(notStored('SERVICE_NOT_AVAILABLE'))
   }
 
+  /** Nothing but the index is affected. A full disk is tried again here too, for it may have had no room for the index alone. */
+  #onIndexFailed(error: Error): void {
+    if (DISK_FULL.has((error as NodeJS.ErrnoException).code)) this.#indexProbe.start(() => this.#resumeIndex())
+  }
+
+  #resumeIndex(): void {
+    this.#index.resume()
+    this.#indexCatchUp.start()
+  }
+
   /** A full disk is tried again; one that answers with an error is not trusted before a restart (DESIGN §5). */
   #onWriteFailed(reason: string, error: Error, cause: unknown): void {
     if (!DISK_FULL.has((cause as NodeJS.ErrnoException | undefined)?.code)) return this.#becomeReadOnly(reason, error)
@@ -422,10 +554,6 @@ export class MessageStore implements Service {
       this.#logger.info({ logEnd: this.log.maxOffset }, 'the disk has room again: the store takes messages')
   }
 
-  get #abortPath(): string {
-    return join(this.#options.directory, 'abort')
-  }
-
   /** Its presence at the next start means that this process did not end in order. */
   #writeAbortFile(): void {
     const handle = this.#platform.fileSystem.openSync(this.#abortPath, 'create')
@@ -435,36 +563,35 @@ export class MessageStore implements Service {
     } finally {
       handle.closeSync()
     }
-    this.#platform.fileSystem.syncDirectorySync(this.#options.directory)
+    this.#platform.fileSystem.syncDirectorySync(dirname(this.#abortPath))
   }
 
   #removeAbortFile(): void {
     this.#platform.fileSystem.unlinkSync(this.#abortPath)
-    this.#platform.fileSystem.syncDirectorySync(this.#options.directory)
+    this.#platform.fileSystem.syncDirectorySync(dirname(this.#abortPath))
   }
 
   #closeFiles(): void {
     this.statistics.stop()
     this.#probe.stop()
+    this.#indexProbe.stop()
+    this.#indexCatchUp.stop()
     this.log.closeSync()
     this.queues.closeSync()
+    this.#index.closeSync()
     this.#checkpoint?.closeSync()
     this.#releaseLock?.()
     this.#releaseLock = null
   }
 }
 
-function isPermissionError(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code
-  return code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR'
-}
-
-function notWritable(directory: string, cause: unknown): StoreError {
-  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown'
+function notUsable(directory: string, cause: SystemError): StoreError {
+  const { problem, remedy } = explainSystemError(cause)
+  const path = cause.path === undefined || cause.path === directory ? '' : ` ${cause.path}:`
   return new StoreError(
     'STORE_NOT_WRITABLE',
-    `the store folder ${directory} cannot be written (${code}): give this user the right to, or choose another folder with --store`,
-    { directory, errno: code },
+    `the store folder ${directory} cannot be used:${path} ${problem}; ${remedy}, or choose another folder with --store`,
+    { directory, errno: cause.code },
     cause,
   )
 }

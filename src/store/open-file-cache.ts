@@ -11,6 +11,8 @@ export class OpenFileCache {
   readonly #handles = new Map<string, FileHandle>()
   readonly #pinned = new Map<string, number>()
   #closed = false
+  /** Out of the cache, but pinned when they were closed. */
+  readonly #closing = new Set<FileHandle>()
 
   constructor(fileSystem: FileSystem, openMax: number) {
     this.#fileSystem = fileSystem
@@ -46,9 +48,13 @@ export class OpenFileCache {
     this.#withPin(path, done, (handle, ended) => handle.read(target, at, ended))
   }
 
+  /** A file that is being read, or forced to the disk, is closed as soon as that has ended. */
   close(path: string): void {
-    this.#handles.get(path)?.closeSync()
+    const handle = this.#handles.get(path)
+    if (handle === undefined) return
     this.#handles.delete(path)
+    if (this.#pinned.has(path)) this.#closing.add(handle)
+    else handle.closeSync()
   }
 
   /** For good. */
@@ -70,6 +76,7 @@ export class OpenFileCache {
       const pins = (this.#pinned.get(path) ?? 1) - 1
       if (pins === 0) this.#pinned.delete(path)
       else this.#pinned.set(path, pins)
+      if (pins === 0 && this.#closing.delete(handle)) handle.closeSync()
       done(error, bytes)
     })
   }

@@ -5,16 +5,16 @@ import { bodyIsSound, RecordFields } from '../wire/message-record.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import type { FoundRecords } from './found-records.ts'
+import { CHUNK_SIZE, type LogChunk, LogChunks } from './log-chunks.ts'
 import type { ReadSlots } from './read-slots.ts'
 
 /** From here on a stretch of the tail is handed on as it lies; below, copying it costs less than one more buffer at the socket. */
 const VIEW_SIZE_MIN = 8 * 1024
 /** Views under way, each of which keeps a slab of the tail: with more, peers that do not read would hold the memory of many tails. */
 const VIEWS_MAX = 64
-/** One read takes records that lie within so much of the log; those further apart are read one after the other. */
-const RANGE_SIZE_MAX = 256 * 1024
-/** Memory kept for such reads; as many run at once as ReadSlots lets. */
-const SCRATCH_KEPT = 2
+
+/** Records that stand further apart than this, on average, are read one by one. */
+const SPACING_MAX = CHUNK_SIZE / 8
 
 /** How far a gathering came: fewer records than found where one of them is damaged. */
 export interface Gathered {
@@ -25,14 +25,13 @@ export interface Gathered {
 /** Brings the records of one answer together: from the tail at once, from the files through the thread pool and checked. */
 export class RecordGatherer {
   readonly #log: CommitLog
-  readonly #slots: ReadSlots
+  readonly #chunks: LogChunks
   readonly #fields = new RecordFields()
-  readonly #scratch: Buffer[] = []
   #views = 0
 
   constructor(log: CommitLog, slots: ReadSlots) {
     this.#log = log
-    this.#slots = slots
+    this.#chunks = new LogChunks(log, slots)
   }
 
   /** The records, all of which are in the tail. */
@@ -92,61 +91,53 @@ export class RecordGatherer {
     done: (error: StoreError | null, gathered: Gathered | null) => void,
   ): void {
     const body = Buffer.allocUnsafeSlow(found.size)
+    const isDense = isInChunks(found)
     let size = 0
-    const finish = (error: StoreError | null, count: number): void => {
-      if (count === 0) return done(error, null)
-      done(null, { records: { buffers: [body.subarray(0, size)], size, release: () => {} }, count })
+    let next = 0
+    const finish = (error: StoreError | null): void => {
+      if (next === 0) return done(error, null)
+      done(null, { records: { buffers: [body.subarray(0, size)], size, release: () => {} }, count: next })
     }
-    const readFrom = (first: number): void => {
-      if (first === found.count) return finish(null, first)
-      const behind = this.#endOfRange(found, first)
-      const start = found.physicOffsets[first] as number
-      const rangeSize = (found.physicOffsets[behind - 1] as number) + (found.sizes[behind - 1] as number) - start
-      this.#readRange(start, rangeSize, reader, (error, bytes) => {
-        if (bytes === null) return finish(error, first)
-        for (let i = first; i < behind; i++) {
-          const at = (found.physicOffsets[i] as number) - start
-          const reason = this.#problemOf(bytes, at, queue, found, i)
-          if (reason !== null) return finish(damaged(queue, found, i, reason), i)
-          size += bytes.copy(body, size, at, at + (found.sizes[i] as number))
+    /** @returns the first that is damaged, or null */
+    const copy = ({ bytes, startOffset }: LogChunk, behind: number): StoreError | null => {
+      for (; next < behind; next++) {
+        const at = (found.physicOffsets[next] as number) - startOffset
+        const reason = this.#problemOf(bytes, at, queue, found, next)
+        if (reason !== null) return damaged(queue, found, next, reason)
+        size += bytes.copy(body, size, at, at + (found.sizes[next] as number))
+      }
+      return null
+    }
+    const goOn = (): void => {
+      while (next < found.count) {
+        const behind = isDense ? this.#endOfGroup(found, next) : next + 1
+        const start = found.physicOffsets[next] as number
+        const end = (found.physicOffsets[behind - 1] as number) + (found.sizes[behind - 1] as number)
+        const known = this.#chunks.find(start, end)
+        if (known === null) {
+          const onRead = (error: StoreError | null, chunk: LogChunk | null): void => {
+            const problem = chunk === null ? error : copy(chunk, behind)
+            if (problem === null) goOn()
+            else finish(problem)
+          }
+          if (isDense && end <= this.#chunks.endOfChunk(start)) this.#chunks.fetch(start, end, reader, onRead)
+          else this.#chunks.readAlone(start, end - start, reader, onRead)
+          return
         }
-        readFrom(behind)
-      })
+        const problem = copy(known, behind)
+        if (problem !== null) return finish(problem)
+      }
+      finish(null)
     }
-    readFrom(0)
+    goOn()
   }
 
-  /** Behind the last of the records from `first` on that one read takes: near each other and in one file. */
-  #endOfRange({ physicOffsets, sizes, count }: FoundRecords, first: number): number {
-    const start = physicOffsets[first] as number
-    const limit = Math.min(start + RANGE_SIZE_MAX, this.#log.nextFileStart(start))
+  /** Behind the last of the records from `first` on that stand in one chunk; at least one, which may stand in none. */
+  #endOfGroup({ physicOffsets, sizes, count }: FoundRecords, first: number): number {
+    const limit = this.#chunks.endOfChunk(physicOffsets[first] as number)
     let behind = first + 1
     while (behind < count && (physicOffsets[behind] as number) + (sizes[behind] as number) <= limit) behind++
     return behind
-  }
-
-  /** @param done gets the bytes, which are valid during the call only, or why there are none */
-  #readRange(start: number, size: number, reader: object, done: (error: StoreError | null, bytes: Buffer | null) => void): void {
-    this.#slots.run(reader, (ended) => {
-      const file = this.#log.files.fileAt(start)
-      if (file === undefined) {
-        ended()
-        return done(unreadable(start, 'no file holds it'), null)
-      }
-      const scratch = this.#takeScratch(size)
-      file.read(scratch.subarray(0, size), start - file.fileFromOffset, (error, bytes) => {
-        ended()
-        if (error !== null || bytes !== size)
-          done(unreadable(start, error?.message ?? `${bytes} bytes came instead of ${size}`, error ?? undefined), null)
-        else done(null, scratch.subarray(0, size))
-        if (scratch.length === RANGE_SIZE_MAX && this.#scratch.length < SCRATCH_KEPT) this.#scratch.push(scratch)
-      })
-    })
-  }
-
-  #takeScratch(size: number): Buffer {
-    if (size > RANGE_SIZE_MAX) return Buffer.allocUnsafeSlow(size) // one record that is larger
-    return this.#scratch.pop() ?? Buffer.allocUnsafeSlow(RANGE_SIZE_MAX)
   }
 
   /** Why the bytes at `at` are not the record they should be, or null. */
@@ -165,6 +156,12 @@ export class RecordGatherer {
   }
 }
 
+/** Whether enough of the chunks is wanted to read them whole. */
+function isInChunks({ physicOffsets, count }: FoundRecords): boolean {
+  const span = (physicOffsets[count - 1] as number) - (physicOffsets[0] as number)
+  return count > 1 && span <= (count - 1) * SPACING_MAX
+}
+
 function sizeOfRun({ runStarts, runEnds }: FoundRecords, run: number): number {
   return (runEnds[run] as number) - (runStarts[run] as number)
 }
@@ -177,8 +174,4 @@ function damaged({ topic, queueId }: ConsumeQueue, found: FoundRecords, i: numbe
     `message ${queueOffset} of queue ${queueId} of ${topic} is damaged: ${reason} at offset ${offset} of the commit log`,
     { topic, queueId, queueOffset, offset },
   )
-}
-
-function unreadable(offset: number, reason: string, cause?: unknown): StoreError {
-  return new StoreError('STORE_READ_FAILED', `the commit log cannot be read at ${offset}: ${reason}`, { offset }, cause)
 }

@@ -7,7 +7,7 @@ const FIELDS_SIZE = 40
 const SAFETY_MS = 3000
 
 /**
- * The `checkpoint` file: up to which store timestamp log and queues are on disk (StoreCheckpoint). A time is noted only after the
+ * The `checkpoint` file: up to which store timestamp log, queues and index are on disk (StoreCheckpoint). A time is noted only after the
  * fdatasync it speaks of (store-format, sharp edge 4), so what recovery skips really is there.
  */
 export class StoreCheckpoint {
@@ -39,6 +39,20 @@ export class StoreCheckpoint {
 
   set logicsMsgTimestamp(timestamp: number) {
     this.#set(8, timestamp)
+  }
+
+  /** All records stored before or at this time have their keys in the index, on disk. */
+  get indexMsgTimestamp(): number {
+    return this.#field(16)
+  }
+
+  set indexMsgTimestamp(timestamp: number) {
+    this.#set(16, timestamp)
+  }
+
+  /** What the index holds of records from this time on is made again after a crash. */
+  get minIndexTimestamp(): number {
+    return Math.max(0, this.indexMsgTimestamp - SAFETY_MS)
   }
 
   /** Recovery needs to look at nothing older (StoreCheckpoint.getMinTimestamp). */

@@ -5,6 +5,7 @@ import type { CommitLog } from './commit-log.ts'
 import { CLOSING_BLANK, type FoundRecord, type ScanResult, type ScanSource, scanRecords } from './commit-log-recovery.ts'
 import type { ConsumeQueueStore } from './consume-queue-store.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import type { IndexService } from './index-service.ts'
 import { soundRecordAt, soundRecordBehind } from './sound-record.ts'
 import type { StoreCheckpoint } from './store-checkpoint.ts'
 
@@ -16,6 +17,7 @@ const PROBE_SIZE = 8
 export interface RecoveryParts {
   readonly log: CommitLog
   readonly queues: ConsumeQueueStore
+  readonly index: IndexService
   readonly dispatcher: Dispatcher
   readonly checkpoint: StoreCheckpoint
   readonly clock: Clock
@@ -30,27 +32,34 @@ interface ScanStart {
 }
 
 /**
- * Brings log and queues into agreement at start (DefaultMessageStore.recover). After a clean end the queues tell where the log ends, so only
+ * Brings log, queues and index into agreement at start (DefaultMessageStore.recover). After a clean end the queues tell where the log ends, so only
  * what lies behind their last record is scanned. After any other end the scan starts at the last file that was surely on disk, and the
- * queues are cut to that point and filled again, so whatever a crash left in them is gone (store-format §14, sharp edges 1–5).
+ * queues are cut to that point and filled again, so whatever a crash left in them is gone (store-format §14, sharp edges 1–5). The index is
+ * cut where the checkpoint no longer vouches for it; what it then lacks before the scan it makes up later (IndexCatchUp), and nobody waits.
  * @throws StoreError STORE_DAMAGED where the log is damaged before what the checkpoint says was on disk; STORE_READ_FAILED
  */
 export async function recoverStore(
   parts: RecoveryParts,
   options: { readonly wasClean: boolean; readonly isSlave: boolean },
 ): Promise<void> {
-  const { log, queues, dispatcher, logger } = parts
+  const { log, queues, index, dispatcher, logger } = parts
   if (log.files.first === undefined) {
     queues.cutTo(0, true)
+    await index.recover({ minOffset: 0, cutAt: 0, recordAt: () => null })
     log.resumeAt(0, 0)
     dispatcher.resumeAt(0, null)
     return
   }
   const clean = options.wasClean ? cleanStart(parts) : null
   const { from, lastRecord: indexed } = clean ?? crashStart(parts)
+  const records = { minOffset: log.minOffset, recordAt: (at: number) => soundRecordAt(fileSource(log), at, log.fileSize) }
+  const indexCutAt = clean === null ? Math.min(from, trustedFileStart(log, parts.checkpoint.minIndexTimestamp)) : null
+  await index.recover({ ...records, cutAt: indexCutAt })
+  dispatcher.resumeAt(from, indexed)
   const scan = await runScan(parts, from, options.isSlave)
   dispatcher.writeUnits()
   refuseDamage(parts, scan)
+  await index.cutTo(scan.validUpTo, records)
   const cutsBytes = scan.validUpTo < log.files.endOffset && !isUntouched(log, scan.validUpTo)
   log.files.truncateTo(scan.validUpTo)
   if (clean === null) forceScannedFiles(log, from)
@@ -74,8 +83,8 @@ function cleanStart({ log, queues }: RecoveryParts): ScanStart | null {
  * it, unless somebody took the queues away to have them built anew, or wrote the checkpoint too soon (store-format, sharp edge 4).
  */
 function crashStart(parts: RecoveryParts): ScanStart {
-  const { log, queues } = parts
-  const { lastRecord, endOffset } = queues.cutTo(trustedFileStart(parts), true)
+  const { log, queues, checkpoint } = parts
+  const { lastRecord, endOffset } = queues.cutTo(trustedFileStart(log, checkpoint.minTimestamp), true)
   if (stands(log, lastRecord)) return { from: endOffset, lastRecord }
   queues.cutTo(log.minOffset, true)
   return { from: log.minOffset, lastRecord: null }
@@ -88,14 +97,14 @@ function stands(log: CommitLog, record: FoundRecord | null): boolean {
 }
 
 /**
- * The start of the last file whose first record is sound and old enough to be on disk by the checkpoint, queues included; the first file
- * where there is none (CommitLog.isMappedFileMatchedRecover).
+ * The start of the last file whose first record is sound and no newer than `timestamp`, by which the checkpoint vouches for what is on disk;
+ * the first file where there is none (CommitLog.isMappedFileMatchedRecover).
  */
-function trustedFileStart({ log, checkpoint }: RecoveryParts): number {
+function trustedFileStart(log: CommitLog, timestamp: number): number {
   const source = fileSource(log)
   for (const { fileFromOffset } of log.files.files.slice(1).reverse()) {
     const record = soundRecordAt(source, fileFromOffset, log.fileSize)
-    if (record !== null && record.storeTimestamp > 0 && record.storeTimestamp <= checkpoint.minTimestamp) return fileFromOffset
+    if (record !== null && record.storeTimestamp > 0 && record.storeTimestamp <= timestamp) return fileFromOffset
   }
   return log.minOffset
 }

@@ -136,7 +136,7 @@ export class StoreStatistics {
 
   /** Milliseconds within which `share` of the messages stored in the last minute were answered; at most 3 % too high. */
   putLatencyMs(share: number): number {
-    return this.#latencies.percentileMs(share)
+    return Math.min(this.#latencies.percentileMs(share), this.#putTimeMaxMs)
   }
 
   #onStored(messages: number, bytes: number, elapsedMs: number): void {

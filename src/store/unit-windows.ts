@@ -57,12 +57,16 @@ export class UnitWindows {
     const window = this.#windowOf(queue, index)
     if (index < window.endIndex) return window
     if (writtenIndex - index > RECENT_UNITS) return null
+    if (!queue.hasFile(index)) throw fileGone(queue, index)
     const room = this.#roomIn(window)
+    let bytes: number
     try {
-      this.#fill(window, room, queue.readUnitsSync(room, window.endIndex))
+      bytes = queue.readUnitsSync(room, window.endIndex)
     } catch (error) {
-      throw error instanceof StoreError ? error : readFailed(queue, window.endIndex, (error as Error).message, error)
+      throw readFailed(queue, window.endIndex, (error as Error).message, error)
     }
+    const problem = this.#fill(window, window.endIndex, bytes, room.length)
+    if (problem !== null) throw problem
     return window
   }
 
@@ -74,18 +78,17 @@ export class UnitWindows {
         ended() // somebody else fetched them meanwhile
         return done(null)
       }
+      if (!queue.hasFile(index)) {
+        ended()
+        return done(fileGone(queue, index))
+      }
       const room = this.#roomIn(window)
       const from = window.endIndex
       queue.readUnits(room, from, (error, bytes) => {
-        ended()
-        if (error !== null) return done(readFailed(queue, from, error.message, error))
-        try {
-          if (window.endIndex === from) this.#fill(window, room, bytes)
-          this.#keep(window) // others may have pushed it out during the read
-        } catch (short) {
-          return done(short as StoreError)
-        }
-        done(null)
+        const problem =
+          error === null ? this.#fill(window, from, bytes, room.length) : readFailed(queue, from, error.message, error)
+        ended() // behind it, because the next in turn may want the same
+        done(problem)
       })
     })
   }
@@ -120,14 +123,22 @@ export class UnitWindows {
     return bytes.subarray((endIndex - fromIndex) * UNIT_SIZE, size)
   }
 
-  #fill(window: StoredWindow, room: Buffer, bytes: number): void {
-    if (bytes !== room.length) throw readFailed(window.queue, window.endIndex, `${bytes} bytes came instead of ${room.length}`)
-    window.endIndex += bytes / UNIT_SIZE
+  /** The units from `from` on have come. @returns what is wrong with that, or null */
+  #fill(window: StoredWindow, from: number, bytes: number, wanted: number): StoreError | null {
+    if (bytes !== wanted) return readFailed(window.queue, from, `${bytes} bytes came instead of ${wanted}`)
+    if (window.endIndex === from) window.endIndex += bytes / UNIT_SIZE // else two have read the same
+    this.#keep(window) // others may have pushed it out during the read
+    return null
   }
 }
 
 function keyOf({ topic, queueId }: ConsumeQueue, fromIndex: number): string {
   return `${queueId}/${fromIndex}/${topic}`
+}
+
+/** Deleted since the query began; reading would make it anew. */
+function fileGone(queue: ConsumeQueue, index: number): StoreError {
+  return readFailed(queue, index, 'its file is gone')
 }
 
 function readFailed({ topic, queueId }: ConsumeQueue, index: number, reason: string, cause?: unknown): StoreError {

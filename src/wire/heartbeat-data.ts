@@ -4,8 +4,8 @@ import { isJsonObject, type JsonObject, type JsonValue, parseFastjson } from './
 /** A larger heartbeat is not read: it is turned into values at once. Room for some thousand subscriptions. */
 export const HEARTBEAT_SIZE_MAX = 512 * 1024
 /** Groups of either kind in one heartbeat, and topics of one group. */
-export const HEARTBEAT_GROUPS_MAX = 256
-export const HEARTBEAT_SUBSCRIPTIONS_MAX = 1000
+const HEARTBEAT_GROUPS_MAX = 256
+const HEARTBEAT_SUBSCRIPTIONS_MAX = 1000
 const NAME_SIZE_MAX = 255
 const CLIENT_ID_SIZE_MAX = 1024
 

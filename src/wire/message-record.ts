@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { assert } from '../base/assert.ts'
-import { readOffset, writeOffset } from './int64.ts'
+import { putInt32, readOffset, writeInt32, writeOffset } from './int64.ts'
 import { BORN_HOST_V6_FLAG, STORE_HOST_V6_FLAG } from './message-sys-flag.ts'
 
 /*
@@ -105,29 +105,33 @@ export function encodeMessageRecord(
   const v2 = topicBytes.length > TOPIC_SIZE_MAX_V1
   const hostFlags =
     (bornHost.length === HOST_V6_SIZE ? BORN_HOST_V6_FLAG : 0) | (storeHost.length === HOST_V6_SIZE ? STORE_HOST_V6_FLAG : 0)
-  target.writeInt32BE(messageRecordSize(draft), at)
-  target.writeInt32BE(v2 ? MESSAGE_MAGIC_V2 : MESSAGE_MAGIC_V1, at + AT_MAGIC)
-  target.writeInt32BE(bodyCrc(body), at + AT_BODY_CRC)
-  target.writeInt32BE(draft.queueId, at + AT_QUEUE_ID)
-  target.writeInt32BE(draft.flag, at + AT_FLAG)
+  putInt32(target, at, messageRecordSize(draft))
+  putInt32(target, at + AT_MAGIC, v2 ? MESSAGE_MAGIC_V2 : MESSAGE_MAGIC_V1)
+  putInt32(target, at + AT_BODY_CRC, bodyCrc(body))
+  writeInt32(target, at + AT_QUEUE_ID, draft.queueId)
+  writeInt32(target, at + AT_FLAG, draft.flag)
   writeOffset(target, at + AT_QUEUE_OFFSET, queueOffset)
   writeOffset(target, at + AT_PHYSIC_OFFSET, physicOffset)
-  target.writeInt32BE((draft.sysFlag & ~(BORN_HOST_V6_FLAG | STORE_HOST_V6_FLAG)) | hostFlags, at + AT_SYS_FLAG)
+  writeInt32(target, at + AT_SYS_FLAG, (draft.sysFlag & ~(BORN_HOST_V6_FLAG | STORE_HOST_V6_FLAG)) | hostFlags)
   writeOffset(target, at + AT_BORN_TIMESTAMP, draft.bornTimestamp)
   let next = at + AT_BORN_HOST
-  next += bornHost.copy(target, next)
+  target.set(bornHost, next)
+  next += bornHost.length
   writeOffset(target, next, storeTimestamp)
   next += 8
-  next += storeHost.copy(target, next)
-  target.writeInt32BE(draft.reconsumeTimes, next)
+  target.set(storeHost, next)
+  next += storeHost.length
+  writeInt32(target, next, draft.reconsumeTimes)
   writeOffset(target, next + 4, draft.preparedTransactionOffset)
-  target.writeInt32BE(body.length, next + 12)
+  putInt32(target, next + 12, body.length)
   next += 16
-  next += body.copy(target, next)
+  target.set(body, next)
+  next += body.length
   next = v2 ? target.writeInt16BE(topicBytes.length, next) : target.writeInt8(topicBytes.length, next)
-  next += topicBytes.copy(target, next)
+  target.set(topicBytes, next)
+  next += topicBytes.length
   next = target.writeInt16BE(properties.length, next)
-  properties.copy(target, next)
+  target.set(properties, next)
 }
 
 /** Writes the blank that tells a reader to go on in the next file; `distance` is what is left of this one, at least BLANK_SIZE. */

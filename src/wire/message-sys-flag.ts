@@ -12,3 +12,8 @@ export function hasQueuePlace(sysFlag: number): boolean {
   const transaction = sysFlag & TRANSACTION_MASK
   return transaction !== TRANSACTION_PREPARED && transaction !== TRANSACTION_ROLLBACK
 }
+
+/** Whether the keys of a record with this flag are indexed: all but those of a rollback, which tells of a message that never was. */
+export function hasIndexKeys(sysFlag: number): boolean {
+  return (sysFlag & TRANSACTION_MASK) !== TRANSACTION_ROLLBACK
+}

@@ -130,8 +130,18 @@ function mappingsOf(map: JsonValue | undefined): Map<string, JsonObject> {
   const mappings = new Map<string, JsonObject>()
   if (map === undefined || map === null) return mappings
   if (!isJsonObject(map)) throw badField('topicQueueMappingInfoMap')
-  for (const [topic, mapping] of Object.entries(map)) if (isJsonObject(mapping)) mappings.set(topic, mapping)
+  for (const [topic, mapping] of Object.entries(map)) if (isJsonObject(mapping)) mappings.set(topic, mappingOf(mapping))
   return mappings
+}
+
+/** A mapping is flat but for its map of queues; anything deeper is no mapping's, and nobody should have to print it. */
+function mappingOf(mapping: JsonObject): JsonObject {
+  const isPlain = (value: JsonValue): boolean => typeof value !== 'object' || value === null
+  return Object.fromEntries(
+    Object.entries(mapping).filter(
+      ([, value]) => isPlain(value) || (isJsonObject(value) && Object.values(value).every((item) => isPlain(item))),
+    ),
+  )
 }
 
 /**
@@ -152,7 +162,7 @@ function decodeCompressed(bytes: Buffer, version: number): RegisterBrokerBody {
   // A 5.x broker that says it is of 4.x, or the reverse: what is not there is not missed.
   for (let left = version >= MAPPINGS_SINCE_VERSION && !parts.atEnd ? parts.count('mappings') : 0; left > 0; left--) {
     const mapping = parseFastjson(parts.text('mapping'))
-    if (isJsonObject(mapping) && typeof mapping.topic === 'string') queueMappings.set(mapping.topic, mapping)
+    if (isJsonObject(mapping) && typeof mapping.topic === 'string') queueMappings.set(mapping.topic, mappingOf(mapping))
   }
   return { dataVersion, topics, queueMappings }
 }

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts'
 import { WireError } from '../base/errors.ts'
 import { FRAME_SIZE_MAX, LENGTH_SIZE } from './frame-cutter.ts'
+import { putInt32 } from './int64.ts'
 import { type LanguageName, languageFromName, languageFromOrdinal, languageOrdinal } from './language-code.ts'
 
 /** Bits of `flag` (RemotingCommand.RPC_TYPE, RPC_ONEWAY). */
@@ -109,6 +110,65 @@ export function encodeRemotingCommand(command: RemotingCommand): Buffer[] {
 }
 
 /**
+ * Writes the frame of a command without a body into `target` at `at`: what `encodeRemotingCommand` gives, without a buffer of its own.
+ * @returns where it ends; −1 where there is no room, or a text that is not plain ASCII: then encode it the other way
+ */
+export function tryWritePlainFrame(target: Buffer, at: number, command: RemotingCommand): number {
+  if (command.body.length > 0) return -1
+  const start = at + PREFIX_SIZE
+  const end =
+    command.serializeType === 'JSON'
+      ? writePlainText(target, start, jsonHeader(command))
+      : writePlainBinaryHeader(target, start, command)
+  const headerSize = end - start
+  if (end < 0 || headerSize > HEADER_SIZE_MAX) return -1
+  putInt32(target, at, MARK_SIZE + headerSize)
+  putInt32(target, at + LENGTH_SIZE, (command.serializeType === 'JSON' ? JSON_TYPE : BINARY_TYPE) * 0x100_0000 + headerSize)
+  return end
+}
+
+/** @returns where the text ends, −1 where it does not fit or is not ASCII */
+function writePlainText(target: Buffer, at: number, text: string): number {
+  const end = at + text.length
+  if (end > target.length) return -1
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f) return -1
+    target[at + i] = unit
+  }
+  return end
+}
+
+/** @returns where the header ends, −1 where it does not fit or is not plain */
+function writePlainBinaryHeader(target: Buffer, at: number, command: RemotingCommand): number {
+  const { code, extFields, language, opaque, flag, version } = command
+  assert(code >= INT16_MIN && code <= INT16_MAX, 'a binary header carries codes of 16 bits')
+  if (at + BINARY_FIXED_SIZE > target.length) return -1
+  putInt32(target, at, (code << 16) | (languageOrdinal(language) << 8) | ((version >> 8) & 0xff))
+  target[at + 4] = version
+  putInt32(target, at + 5, opaque)
+  putInt32(target, at + 9, flag)
+  const remark = command.remark ?? ''
+  putInt32(target, at + 13, remark.length)
+  const extSizeAt = writePlainText(target, at + 17, remark)
+  if (extSizeAt < 0) return -1
+  let end = extSizeAt + 4
+  for (const name in extFields) {
+    const nameEnd = end + 2 <= target.length ? writePlainText(target, end + 2, name) : -1
+    if (nameEnd < 0 || nameEnd + 4 > target.length) return -1
+    const value = extFields[name] as string
+    target[end] = name.length >> 8
+    target[end + 1] = name.length
+    putInt32(target, nameEnd, value.length)
+    end = writePlainText(target, nameEnd + 4, value)
+    if (end < 0) return -1
+  }
+  if (end > target.length) return -1
+  putInt32(target, extSizeAt, end - extSizeAt - 4)
+  return end
+}
+
+/**
  * The frame up to its body, for a body of `bodySize` bytes that follows from elsewhere; `command.body` has no part in it.
  * @throws as encodeRemotingCommand
  */
@@ -126,14 +186,12 @@ function encodeHead(command: RemotingCommand, bodySize: number, inlineSize: numb
     head = startFrame(JSON_TYPE, headerSize, bodySize, inlineSize)
     head.write(text, PREFIX_SIZE, headerSize === text.length ? 'latin1' : 'utf8')
   } else {
-    const plainFields = plainBinaryFields(command.extFields)
-    const extSize = plainFields?.length ?? binaryFieldsSize(command.extFields)
+    const extSize = binaryFieldsSize(command.extFields)
     const remarkSize = textSize(command.remark ?? '')
     headerSize = BINARY_FIXED_SIZE + remarkSize + extSize
     head = startFrame(BINARY_TYPE, headerSize, bodySize, inlineSize)
     const extAt = writeBinaryStart(head, command, remarkSize, extSize)
-    if (plainFields === null) writeBinaryFields(head, extAt, command.extFields)
-    else head.write(plainFields, extAt, 'latin1')
+    writeBinaryFields(head, extAt, command.extFields)
   }
   return head
 }
@@ -264,24 +322,6 @@ const LETTERS: readonly string[] = Array.from({ length: 0x80 }, (_, code) => Str
 const BINARY_FIXED_SIZE = 21
 const REMARK_AT = MARK_SIZE + 17
 const FIELD_FIXED_SIZE = 6
-
-/** Sizes below 0x80 as the text that has the same bytes. */
-const SMALL_INT16: readonly string[] = LETTERS.map((letter) => `\0${letter}`)
-const SMALL_INT32: readonly string[] = LETTERS.map((letter) => `\0\0\0${letter}`)
-
-/**
- * The whole block as one text to be written at once, in half the time of one write per name and value. Null where a text is long or not
- * ASCII: then characters and bytes are not the same.
- */
-function plainBinaryFields(fields: ExtFields): string | null {
-  let text = ''
-  for (const name in fields) {
-    const value = fields[name] as string
-    if (name.length >= LETTERS.length || value.length >= LETTERS.length) return null
-    text += `${SMALL_INT16[name.length]}${name}${SMALL_INT32[value.length]}${value}`
-  }
-  return Buffer.byteLength(text) === text.length ? text : null
-}
 
 function binaryFieldsSize(fields: ExtFields): number {
   let size = 0

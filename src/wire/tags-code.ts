@@ -1,18 +1,21 @@
-/**
- * `String.hashCode` of Java over UTF-16 units, a signed 32-bit value.
- */
+/** `String.hashCode` of Java over UTF-16 units, a signed 32-bit value. */
 export function javaStringHash(text: string): number {
-  let hash = 0
+  return javaStringHashBehind(0, text)
+}
+
+/** The same for `text` behind another one whose hash is `prefixHash`. */
+function javaStringHashBehind(prefixHash: number, text: string): number {
+  let hash = prefixHash
   for (let i = 0; i < text.length; i++) hash = (Math.imul(31, hash) + text.charCodeAt(i)) | 0
   return hash
 }
 
-/** The tagsCode of a value that stands in `bytes`: the hash of its text; ASCII, the usual case, is hashed in place. */
-export function tagsCodeOf(bytes: Buffer, start: number, end: number): number {
-  let hash = 0
+/** The tagsCode of a value that stands in `bytes`: `javaStringHash` of its text; ASCII, the usual case, is hashed in place. */
+export function tagsCodeOf(bytes: Buffer, start: number, end: number, prefixHash = 0): number {
+  let hash = prefixHash
   for (let i = start; i < end; i++) {
     const unit = bytes[i] as number
-    if (unit >= 0x80) return javaStringHash(bytes.toString('utf8', start, end))
+    if (unit >= 0x80) return javaStringHashBehind(prefixHash, bytes.toString('utf8', start, end))
     hash = (Math.imul(31, hash) + unit) | 0
   }
   return hash

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { bench as catchUp } from './catch-up.bench.ts'
 import { bench as idle } from './idle.bench.ts'
 import { type Bench, printMeasurement } from './lib/report.ts'
+import { bench as pull } from './pull.bench.ts'
 import { bench as start } from './start.bench.ts'
 import { bench as sync1 } from './sync-1.bench.ts'
 import { bench as sync64 } from './sync-64.bench.ts'
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'sync-1': sync1,
   'sync-64': sync64,
   'catch-up': catchUp,
+  pull,
 }
 
 const name = process.argv[2]

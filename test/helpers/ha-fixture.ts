@@ -12,6 +12,7 @@ import type { MessageDraft } from '../../src/wire/message-record.ts'
 import { FakeClock } from './fake-clock.ts'
 import { connectionPair, type FakeConnection } from './fake-connection.ts'
 import { MemoryFileSystem } from './memory-file-system.ts'
+import { RETENTION } from './retention-options.ts'
 
 const HA_PORT = 10912
 /** More turns than any chain of callbacks in these tests needs. */
@@ -196,6 +197,7 @@ export class TestBroker {
         queueIntervalMs: 1000,
         syncTimeoutMs: 5000,
       },
+      retention: RETENTION,
       ...options.store,
     }
     const lock = { acquire: async () => () => {}, owner: { pid: 1, startedAt: 'then' } }
@@ -216,6 +218,7 @@ export class TestBroker {
     const slave = join === undefined ? null : { join, onRefused: (error: MqError) => void this.refusals.push(error) }
     this.ha = new HAService(platform, logger, this.store, haOptions, slave)
     this.store.useGate(this.ha)
+    this.store.useSlavePositions(this.ha)
   }
 
   get haAddress(): Address {
@@ -267,7 +270,7 @@ function draftOf(body: Buffer, topic = 'TopicTest'): MessageDraft {
 
 /** A join that finds its master at a fixed place and has nothing against it; parts of it may be replaced. */
 export function joinTo(address: Address, parts: Partial<MasterJoin> = {}): MasterJoin {
-  return { locate: async () => address, check: async () => true, ...parts }
+  return { locate: async () => address, check: async () => true, masterEndOffset: null, ...parts }
 }
 
 export interface Frame {

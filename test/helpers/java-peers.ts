@@ -34,7 +34,7 @@ export async function javaPeersMissing(): Promise<string | null> {
 }
 
 /** The folder with the jars of one version; fetched where they are not there yet. */
-export async function rocketmqJars(version = ROCKETMQ_VERSION): Promise<string> {
+async function rocketmqJars(version = ROCKETMQ_VERSION): Promise<string> {
   const folder = join(tmpdir(), `ha-broker-rocketmq-${version}`)
   if (existsSync(folder)) return folder
   const fetched = mkdtempSync(`${folder}-`)
@@ -50,7 +50,7 @@ export async function rocketmqJars(version = ROCKETMQ_VERSION): Promise<string> 
 }
 
 /** A port that was free a moment ago; with room below and above for the ports a broker derives from it. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   for (;;) {
     const port = await portOfListener(0)
     try {
@@ -135,7 +135,7 @@ export class JavaProcess {
     settings: Readonly<Record<string, string | number | boolean>>,
     options: JavaOptions,
   ): Promise<JavaProcess> {
-    mkdirSync(folder, { recursive: true })
+    writeLogConfigs(folder)
     const config = join(folder, 'peer.conf')
     writeFileSync(
       config,
@@ -205,12 +205,37 @@ export class JavaProcess {
  * Runs a command of the stock tool and resolves with what it printed, also where it failed: mqadmin says so in words only.
  * @param folder for its log files
  */
-export async function mqadmin(folder: string, ...args: string[]): Promise<string> {
-  const jars = await rocketmqJars()
-  const java = ['-Xmx256m', `-Duser.home=${folder}`, '-cp', join(jars, '*')]
-  const { stdout, stderr } = await run('java', [...java, 'org.apache.rocketmq.tools.command.MQAdminStartup', ...args], {
+export function mqadmin(folder: string, ...args: string[]): Promise<string> {
+  return mqadminOf(ROCKETMQ_VERSION, folder, ...args)
+}
+
+/** `mqadmin` of another version. */
+export async function mqadminOf(version: string, folder: string, ...args: string[]): Promise<string> {
+  writeLogConfigs(folder)
+  return runJava(version, folder, ['org.apache.rocketmq.tools.command.MQAdminStartup', ...args])
+}
+
+/**
+ * Runs a Java source file of test/interop against the clients of a version, and resolves with what it printed.
+ * @throws Error (rejection) where it ends with anything but 0
+ */
+export function javaProgram(version: string, folder: string, file: string, ...args: string[]): Promise<string> {
+  return runJava(version, folder, [fileURLToPath(new URL(`../interop/${file}`, import.meta.url)), ...args])
+}
+
+async function runJava(version: string, folder: string, args: readonly string[]): Promise<string> {
+  const jars = await rocketmqJars(version)
+  const home = [`-Duser.home=${folder}`, `-Drocketmq.home.dir=${folder}`]
+  const { stdout, stderr } = await run('java', ['-Xmx256m', ...home, '-cp', join(jars, '*'), ...args], {
     env: { ...process.env, ROCKETMQ_HOME: folder },
     timeout: START_TIMEOUT_MS,
   })
   return stdout + stderr
+}
+
+/** Without them nothing of version 4 starts; version 5 has its own. */
+function writeLogConfigs(folder: string): void {
+  mkdirSync(join(folder, 'conf'), { recursive: true })
+  for (const part of ['broker', 'namesrv', 'tools'])
+    writeFileSync(join(folder, 'conf', `logback_${part}.xml`), '<configuration/>')
 }

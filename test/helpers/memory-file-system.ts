@@ -76,6 +76,25 @@ export class MemoryFileSystem implements FileSystem {
     this.#wallMs = wallMs
   }
 
+  /**
+   * The disk as another process, or the next one, finds it: names, bytes, times and size, without what is held back, and no faults.
+   * @param onlySynced as after a power cut: of each file the bytes of its last fdatasync, zeros where there was none; names and lengths are
+   *   kept as they are, which is the worst that can happen to whoever deletes before he has synced
+   */
+  clone({ onlySynced = false } = {}): MemoryFileSystem {
+    const copy = new MemoryFileSystem(this.#wallMs)
+    copy.capacity = this.capacity
+    copy.foreignBytes = this.foreignBytes
+    for (const [path, inode] of this.#folders) copy.#folders.set(path, inode)
+    for (const [path, file] of this.#files) {
+      const twin = file.clone(onlySynced)
+      copy.#files.set(path, twin)
+      copy.#inodes.add(twin)
+    }
+    copy.#nextInode = this.#nextInode
+    return copy
+  }
+
   /** Makes the next matching call fail with `code` ('ENOSPC', 'EIO', …). Faults queue up; the oldest that matches is taken. */
   failNext(operation: FaultyOperation, code: string, options: FaultOptions = {}): void {
     this.#faults.push({ ...options, operation, code, left: options.times ?? 1 })
@@ -276,11 +295,33 @@ class MemoryFile {
   modifiedMs: number
   readonly #wallMs: () => number
   readonly #pages = new Map<number, Buffer>()
+  /** Pages as the last fdatasync found them, and which have changed since. */
+  readonly #syncedPages = new Map<number, Buffer>()
+  readonly #unsynced = new Set<number>()
 
   constructor(inode: number, wallMs: () => number) {
     this.inode = inode
     this.#wallMs = wallMs
     this.modifiedMs = wallMs()
+  }
+
+  sync(): void {
+    for (const index of this.#unsynced) {
+      const page = this.#pages.get(index)
+      if (page === undefined) this.#syncedPages.delete(index)
+      else this.#syncedPages.set(index, Buffer.from(page))
+    }
+    this.#unsynced.clear()
+  }
+
+  clone(onlySynced: boolean): MemoryFile {
+    const copy = new MemoryFile(this.inode, this.#wallMs)
+    copy.size = this.size
+    copy.modifiedMs = this.modifiedMs
+    for (const [index, page] of onlySynced ? this.#syncedPages : this.#pages) copy.#pages.set(index, Buffer.from(page))
+    for (const [index, page] of this.#syncedPages) copy.#syncedPages.set(index, Buffer.from(page))
+    if (!onlySynced) for (const index of this.#unsynced) copy.#unsynced.add(index)
+    return copy
   }
 
   get allocatedBytes(): number {
@@ -318,6 +359,7 @@ class MemoryFile {
 
   truncate(size: number): void {
     for (const [index, page] of this.#pages) {
+      if ((index + 1) * PAGE_SIZE > size) this.#unsynced.add(index)
       if (index * PAGE_SIZE >= size) this.#pages.delete(index)
       else if ((index + 1) * PAGE_SIZE > size) page.fill(0, size % PAGE_SIZE)
     }
@@ -326,6 +368,7 @@ class MemoryFile {
   }
 
   #page(index: number): Buffer {
+    this.#unsynced.add(index)
     let page = this.#pages.get(index)
     if (page === undefined) {
       page = Buffer.alloc(PAGE_SIZE)
@@ -391,14 +434,14 @@ class MemoryFileHandle implements FileHandle {
 
   fdatasyncSync(): void {
     this.#throwFault(this.#system.note({ operation: 'fdatasync', path: this.path }), 'fdatasync')
-    this.#opened('fdatasync')
+    this.#opened('fdatasync').sync()
   }
 
   fdatasync(done: (error: NodeJS.ErrnoException | null) => void): void {
     const fault = this.#system.note({ operation: 'fdatasync', path: this.path, async: true })
     this.#later('fdatasync', done, () => {
       this.#throwFault(fault, 'fdatasync')
-      this.#opened('fdatasync')
+      this.#opened('fdatasync').sync()
       return 0
     })
   }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { FileSystem } from '../../src/platform/file-system.ts'
 import { nodeFileSystem } from '../../src/platform/node-file-system.ts'
+import type { IndexGeometry } from '../../src/store/index-format.ts'
 import { MessageStore, type MessageStoreOptions } from '../../src/store/message-store.ts'
 import type { PutResult } from '../../src/store/put-result.ts'
 import {
@@ -15,12 +16,15 @@ import {
 import { FakeClock } from './fake-clock.ts'
 import { type LogLine, recordingLogger, turns, until } from './ha-fixture.ts'
 import { MemoryFileSystem } from './memory-file-system.ts'
+import { RETENTION } from './retention-options.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 export const LOG_FILE_SIZE = 64 * 1024
 /** 200 places. */
 export const QUEUE_FILE_SIZE = 4000
 export const UNIT_SIZE = 20
+/** Small enough that files roll and slots have chains. */
+export const INDEX_GEOMETRY: IndexGeometry = { hashSlotNum: 5003, indexNum: 101 }
 const BORN_HOST = Buffer.from([192, 168, 1, 10, 0, 0, 0xc3, 0x50])
 const STORE_HOST = Buffer.from([192, 168, 1, 20, 0, 0, 0x2a, 0x9f])
 
@@ -41,18 +45,7 @@ export class MemoryDisk implements TestDisk {
   }
 
   copy(): MemoryDisk {
-    const target = new MemoryFileSystem()
-    copyFolder(this.fileSystem, target, '/')
-    return new MemoryDisk(target)
-  }
-}
-
-function copyFolder(from: MemoryFileSystem, to: MemoryFileSystem, folder: string): void {
-  to.makeDirectorySync(folder)
-  for (const name of from.listSync(folder)) {
-    const path = join(folder, name)
-    if (from.statSync(path)?.isDirectory === true) copyFolder(from, to, path)
-    else overwrite(to, path, 0, from.readFileSync(path) ?? Buffer.alloc(0))
+    return new MemoryDisk(this.fileSystem.clone())
   }
 }
 
@@ -125,7 +118,8 @@ export interface OpenOptions {
   readonly isSlave?: boolean
   readonly clock?: FakeClock
   readonly flush?: Partial<MessageStoreOptions['flush']>
-  readonly store?: Partial<Omit<MessageStoreOptions, 'flush' | 'directory' | 'isSlave'>>
+  readonly retention?: Partial<MessageStoreOptions['retention']>
+  readonly store?: Partial<Omit<MessageStoreOptions, 'flush' | 'retention' | 'directory' | 'isSlave'>>
 }
 
 /** A store with small files on a disk of its own, stopped when the test ends. */
@@ -135,7 +129,7 @@ export class TestStore<D extends TestDisk = TestDisk> {
   readonly store: MessageStore
   readonly lines: LogLine[]
 
-  private constructor(disk: D, { isSlave = false, clock, flush, store }: OpenOptions) {
+  private constructor(disk: D, { isSlave = false, clock, flush, retention, store }: OpenOptions) {
     this.disk = disk
     this.clock = clock ?? new FakeClock({ ticks: 'auto' })
     const { logger, lines } = recordingLogger()
@@ -153,6 +147,7 @@ export class TestStore<D extends TestDisk = TestDisk> {
         tailSize: 256 * 1024,
         bodySizeMax: 4 * 1024 * 1024,
         isSlave,
+        index: { enabled: true, geometry: INDEX_GEOMETRY },
         ...store,
         flush: {
           flushDiskType: 'ASYNC_FLUSH',
@@ -163,6 +158,7 @@ export class TestStore<D extends TestDisk = TestDisk> {
           syncTimeoutMs: 5000,
           ...flush,
         },
+        retention: { ...RETENTION, ...retention },
       },
       { acquire: async () => () => {}, owner: { pid: 4242, startedAt: '2023-11-14T22:13:20.000Z' } },
     )

@@ -66,7 +66,34 @@ describe('the command line', () => {
     expect(await run(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' })
   })
 
-  test.each([[['--version']], [['--rol', 'SLAVE']], [['--role', 'MASTER']]])(
+  test.each([
+    [
+      ['complete', '--', ''],
+      ['broker', 'status', 'send', 'dump', 'verify', 'quickstart'],
+    ],
+    [['complete', '--', 'broker', '--r'], ['--role']],
+    [['complete', '--', 'send', '--in'], ['--in-flight']],
+  ])('%j answers the shell with what may stand there', async (args, words) => {
+    const { code, stdout, stderr } = await run(args)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const offered = stdout.split('\n').map((line) => line.split('\t')[0])
+    expect(offered).toEqual(expect.arrayContaining(words))
+  })
+
+  test.each(['bash', 'zsh', 'fish'])('complete %s prints the script for that shell', async (shell) => {
+    const { code, stdout } = await run(['complete', shell])
+    expect(code).toBe(0)
+    expect(stdout).toContain('ha-broker')
+    expect(stdout).toContain('complete --')
+  })
+
+  test('complete for a shell that is not known is refused in one line', async () => {
+    const { code, stdout, stderr } = await run(['complete', 'tcsh'])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^ha-broker: [^\n]*tcsh[^\n]*\n$/)
+  })
+
+  test.each([[['--version']], [['--rol', 'SLAVE']], [['--role', 'MASTER']], [['namesrv', '--listen', 'x']], [['namesrv', '-p']]])(
     '%j is answered without loading what only a running command needs',
     async (args) => {
       const folder = temporaryFolder()
@@ -75,7 +102,15 @@ describe('the command line', () => {
         .map((name) => readFileSync(join(folder, name), 'utf8'))
         .join()
       expect(loaded).toContain('/node_modules/commander/')
-      for (const part of ['/node_modules/pino', '/node_modules/cli-progress/', '/src/broker/', '/src/store/', '/src/remoting/'])
+      for (const part of [
+        '/node_modules/pino',
+        '/node_modules/cli-progress/',
+        '/node_modules/@bomb.sh/',
+        '/src/broker/',
+        '/src/namesrv/',
+        '/src/store/',
+        '/src/remoting/',
+      ])
         expect(loaded).not.toContain(part)
     },
   )
@@ -89,8 +124,11 @@ describe('the command line', () => {
     [['--set', 'slaveTimout=1'], 'did you mean slaveTimeout?'],
     [['--set', 'slaveTimeout'], 'is not KEY=VALUE'],
     [['--listen', 'here'], '"here" is not HOST:PORT (--listen)'],
-    [['-c', '/no/such/file'], '-c /no/such/file: the file cannot be read (ENOENT)'],
-    [['-c', '/'], '-c /: the file cannot be read (EISDIR)'],
+    [['-c', '/no/such/file'], '-c /no/such/file: the file cannot be read: there is no such file or folder (ENOENT)'],
+    [['-c', '/'], '-c /: the file cannot be read: it is a folder, not a file (EISDIR)'],
+    [['--listen', '192.0.2.1:0'], 'the port 192.0.2.1:0 cannot be opened: this machine has no such address (EADDRNOTAVAIL)'],
+    [['--store', '/proc/no/store'], 'the store folder /proc/no/store cannot be used: /proc/no: '],
+    [['--store', '/dev/null/store'], 'a part of the path is a file, not a folder (ENOTDIR)'],
     [['dump', '/no/such/store'], '/no/such/store is no folder'],
     [['verify', '/'], '/ has no commitlog folder'],
   ])('%j exits with 2 and one line that says why', async (args, message) => {

@@ -49,7 +49,7 @@ test('a master that is killed leaves the route at once, its slave stays', async 
 test.each([
   [['--listen', 'here'], 2, '"here" is not HOST:PORT (--listen)'],
   [['--set', 'useTLS=true'], 2, 'speaks no TLS'],
-  [['-c', '/no/such/file'], 2, '-c /no/such/file: the file cannot be read (ENOENT)'],
+  [['-c', '/no/such/file'], 2, '-c /no/such/file: the file cannot be read: there is no such file or folder (ENOENT)'],
 ])('%j exits with %i and one line that says why', (args, code, message) => {
   const { status, stderr, stdout } = spawnSync(process.execPath, [BIN, 'namesrv', ...args], { encoding: 'utf8' })
   expect(stderr).toMatch(/^ha-broker: [^\n]+\n$/)

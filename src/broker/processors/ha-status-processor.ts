@@ -6,7 +6,7 @@ import { ResponseCode } from '../../wire/response-code.ts'
 
 /**
  * GET_BROKER_HA_STATUS: the state of replication (HARuntimeInfo), members in the order of their names. What stock does not know (brokerId,
- * ackLevel, lagMs; state, lastError, downSinceTimestamp) its readers skip.
+ * ackLevel, lagMs, catchUpFrom, gainBytesPerSecond, standingStillMs; state, lastError, downSinceTimestamp, masterEndOffset, behindMs) its readers skip.
  */
 export function haStatusProcessor(haService: HAService, log: CommitLog, isMaster: boolean): Processor {
   return (request, _peer, reply) => {
@@ -17,10 +17,13 @@ export function haStatusProcessor(haService: HAService, log: CommitLog, isMaster
         ...(ackLevel === null ? {} : { ackLevel }),
         addr: slave.addr,
         ...(brokerId === null ? {} : { brokerId }),
+        catchUpFrom: slave.catchUpFrom,
         diff: slave.diff,
+        gainBytesPerSecond: slave.gainBytesPerSecond,
         inSync: slave.inSync,
         lagMs: Math.round(slave.lagMs),
         slaveAckOffset: slave.slaveAckOffset,
+        standingStillMs: Math.round(slave.standingStillMs),
         transferFromWhere: slave.transferFromWhere,
         transferredByteInSecond: slave.transferredByteInSecond,
       })),
@@ -38,11 +41,15 @@ function clientRuntimeInfo(haService: HAService, log: CommitLog, isMaster: boole
     return { lastReadTimestamp: 0, lastWriteTimestamp: 0, masterFlushOffset: 0, maxOffset: 0, transferredByteInSecond: 0 }
   }
   return {
+    behindMs: Math.round(client.behindMs),
+    catchUpFrom: client.catchUpFrom,
     downSinceTimestamp: client.downSinceTimestamp,
+    gainBytesPerSecond: client.gainBytesPerSecond,
     ...(client.lastError === null ? {} : { lastError: client.lastError }),
     lastReadTimestamp: client.lastReadTimestamp,
     lastWriteTimestamp: client.lastWriteTimestamp,
     ...(client.master === null ? {} : { masterAddr: `${client.master.host}:${client.master.port}` }),
+    masterEndOffset: client.masterEndOffset,
     masterFlushOffset: 0,
     maxOffset: log.maxOffset,
     state: client.state,

@@ -18,7 +18,7 @@ import { ResponseCode } from '../../wire/response-code.ts'
 import type { PullClients, PullGroup, PullGroups, PullOffsets } from '../pull-ports.ts'
 import type { PullRequestHoldService } from '../pull-request-hold-service.ts'
 import { isTagExpression, parseSubscription, type SubscriptionData } from '../subscription-data.ts'
-import { PERM_READ } from '../topic-config.ts'
+import { PERM_READ, type TopicConfig, topicConfig } from '../topic-config.ts'
 import type { TopicConfigManager } from '../topic-config-manager.ts'
 
 export interface PullMessageOptions {
@@ -129,8 +129,8 @@ export class PullMessageProcessor {
       }
     }
     if (!group.consumeEnable) return noPermission(`subscription group no permission, ${consumerGroup}`)
-    const config = this.#parts.topics.find(topic)?.config
-    if (config === undefined) {
+    const config = this.#parts.topics.find(topic)?.config ?? this.#topicInLog(topic)
+    if (config === null) {
       return {
         code: ResponseCode.TOPIC_NOT_EXIST,
         remark: `topic[${topic}] not exist, apply first please! (from ${peer.remote.host}:${peer.remote.port})`,
@@ -146,6 +146,12 @@ export class PullMessageProcessor {
     return (header.sysFlag & PULL_SUBSCRIPTION_FLAG) === 0
       ? this.#admitByHeartbeat(header, group)
       : this.#admitByText(header, group)
+  }
+
+  /** A slave may hold messages of a topic before its master has told about the topic, or without ever hearing of it (`--ha-master`). */
+  #topicInLog(topic: string): TopicConfig | null {
+    const queueNums = this.#isSlave ? this.#parts.store.queues.queueNums(topic) : 0
+    return queueNums === 0 ? null : topicConfig(topic, queueNums, PERM_READ)
   }
 
   /** The pull says itself what it wants. */

@@ -258,7 +258,7 @@ export class SendMessageProcessor {
   #detailsOf(request: RemotingCommand, status: PutStatus): string {
     if (status === 'MESSAGE_ILLEGAL')
       return ` (body ${request.body.length} bytes, maxMessageSize ${this.#options.maxMessageSize})`
-    return this.#store.readOnlyReason === null ? '' : `: ${this.#store.readOnlyReason}`
+    return this.#store.putRefusalReason === null ? '' : `: ${this.#store.putRefusalReason}`
   }
 
   #bornHostOf(peer: Peer): Buffer {

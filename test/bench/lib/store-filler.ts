@@ -4,6 +4,7 @@ import { acquireProcessLock } from '../../../src/platform/process-lock.ts'
 import { MessageStore } from '../../../src/store/message-store.ts'
 import type { PutResult } from '../../../src/store/put-result.ts'
 import { encodeHost } from '../../../src/wire/socket-host.ts'
+import { RETENTION } from '../../helpers/retention-options.ts'
 import { serveJob } from './child-job.ts'
 
 /* Makes a real store, full of messages, through the front door but without a network: the fastest way to a log that can be replicated. */
@@ -43,6 +44,7 @@ serveJob(async ({ directory, commitLogFileSize, bytes, bodySize }: FillOrder): P
       queueIntervalMs: 5000,
       syncTimeoutMs: 5000,
     },
+    retention: RETENTION,
   } as const
   const owner = { pid: process.pid, startedAt: new Date().toISOString() }
   const store = new MessageStore(nodePlatform(), silentLogger, options, { acquire: acquireProcessLock, owner })

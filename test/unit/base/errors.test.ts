@@ -39,6 +39,7 @@ const haCodes: Record<HaErrorCode, true> = {
   HA_DIVERGED: true,
   HA_MASTER_UNFIT: true,
   HA_PORT_IN_USE: true,
+  HA_CANNOT_LISTEN: true,
 }
 const configCodes: Record<ConfigErrorCode, true> = {
   CONFIG_UNKNOWN_KEY: true,
@@ -53,6 +54,7 @@ const remotingCodes: Record<RemotingErrorCode, true> = {
   REMOTING_TIMEOUT: true,
   REMOTING_TOO_MUCH: true,
   REMOTING_PORT_IN_USE: true,
+  REMOTING_CANNOT_LISTEN: true,
 }
 
 /** The codes of a table, with their type. */

@@ -7,6 +7,7 @@ function recorded(): { log: RateLimitedLog; lines: unknown[]; setMs(ms: number):
   let nowMs = 0
   const logger: Logger = {
     ...silentLogger,
+    info: (fields, message) => lines.push(['info', fields, message]),
     warn: (fields, message) => lines.push(['warn', fields, message]),
     error: (fields, message) => lines.push(['error', fields, message]),
   }
@@ -35,4 +36,13 @@ test('B14: kinds do not hold each other back', () => {
   log.error('b', {}, 'text')
   log.error('b', {}, 'text')
   expect(lines).toHaveLength(2)
+})
+
+test('kinds that name hosts cannot fill the memory: the one seen first is forgotten', () => {
+  const { log, lines } = recorded()
+  for (let host = 0; host < 257; host++) log.info(`start ${host}`, { host }, 'text')
+  log.info('start 256', {}, 'text')
+  expect(lines).toHaveLength(257)
+  log.info('start 0', { again: true }, 'text')
+  expect(lines.at(-1)).toEqual(['info', { again: true }, 'text'])
 })

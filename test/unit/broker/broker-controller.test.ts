@@ -1,7 +1,9 @@
+import { existsSync, readdirSync, statfsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { MqError } from '../../../src/base/errors.ts'
+import { formatBytes } from '../../../src/base/format-bytes.ts'
 import { type Logger, silentLogger } from '../../../src/base/logger.ts'
 import { BrokerController } from '../../../src/broker/broker-controller.ts'
 import { resolveBrokerConfig } from '../../../src/config/broker-config.ts'
@@ -14,7 +16,7 @@ import { RemotingClient } from '../../../src/remoting/remoting-client.ts'
 import { createRequest, decodeRemotingCommand, encodeRemotingCommand } from '../../../src/wire/remoting-command.ts'
 import { RequestCode } from '../../../src/wire/request-code.ts'
 import { connectionPair } from '../../helpers/fake-connection.ts'
-import { recordingLogger, sendRequest, temporaryFolder } from './harness.ts'
+import { recordingLogger, sendRequest, temporaryFolder, until } from './harness.ts'
 
 interface Options {
   readonly folder?: string
@@ -207,7 +209,7 @@ describe('starting a broker', () => {
       process: { pid: 1, bootTimestamp: 1, totalMemoryBytes: 4 * 1024 ** 3, rssBytes: () => 1 },
       onFatal: () => {},
     })
-    await expect(broker.start()).rejects.toThrow('no fast port')
+    await expect(broker.start()).rejects.toMatchObject({ cause: { message: 'no fast port' } })
     expect(lines.filter(({ level }) => level === 'error')).not.toEqual([])
   })
 })
@@ -351,6 +353,59 @@ describe('what a running broker tells', () => {
     const client = clientAt(broker.addresses.listen)
     const { body } = await client.invoke(createRequest(RequestCode.GET_BROKER_RUNTIME_INFO), 1000)
     expect(JSON.parse(body.toString())).toMatchObject({ table: { brokerActive: 'false' } })
+  })
+
+  test('28 tells how full the disk really is, and since when there are messages', async () => {
+    const folder = temporaryFolder()
+    const broker = makeBroker({ folder })
+    await broker.start()
+    const client = clientAt(broker.addresses.listen)
+    const ask = async (): Promise<Record<string, string>> => {
+      const { body } = await client.invoke(createRequest(RequestCode.GET_BROKER_RUNTIME_INFO), 1000)
+      return (JSON.parse(body.toString()) as { table: Record<string, string> }).table
+    }
+    const beforeMs = Date.now()
+    expect(Number((await ask()).earliestMessageTimeStamp)).toBeGreaterThanOrEqual(beforeMs) // none yet: no time without a message
+    await client.invoke(sendRequest(), 1000)
+    const afterMs = Date.now()
+    await until(() => Date.now() > afterMs)
+    const table = await ask()
+    expect(Number(table.earliestMessageTimeStamp)).toBeGreaterThanOrEqual(beforeMs)
+    expect(Number(table.earliestMessageTimeStamp)).toBeLessThanOrEqual(afterMs)
+    const { bsize, blocks, bfree, bavail } = statfsSync(folder)
+    const used = blocks - bfree
+    const ratio = Number(table.commitLogDiskRatio)
+    expect(Math.abs(ratio - used / (used + bavail))).toBeLessThan(0.02)
+    expect(table[`commitLogDiskRatio_${folder}/commitlog`]).toBe(table.commitLogDiskRatio)
+    expect(table.consumeQueueDiskRatio).toBe(table.commitLogDiskRatio)
+    const total = formatBytes(blocks * bsize)
+    expect(table.commitLogDirCapacity).toMatch(/^Total : \d+\.\d [KMGTP]iB, Free : \d+\.\d [KMGTP]iB\.$/)
+    expect(table.commitLogDirCapacity).toContain(`Total : ${total},`)
+    expect([table.fileKeptForSlave, table.fileTakenFromSlave]).toEqual(['', ''])
+  })
+
+  test('every part of the store lies where its key says', async () => {
+    const folder = temporaryFolder()
+    const at = (name: string): string => join(folder, 'elsewhere', name)
+    const settings = {
+      storePathCommitLog: at('log'),
+      storePathConsumeQueue: at('queues'),
+      storeCheckpoint: at('marks/done'),
+      abortFile: at('marks/running'),
+    }
+    const broker = makeBroker({ folder: join(folder, 'root'), settings })
+    await broker.start()
+    await clientAt(broker.addresses.listen).invoke(sendRequest(), 1000)
+    expect(existsSync(at('marks/running'))).toBe(true)
+    await broker.stop()
+    expect(readdirSync(at('log'))).toEqual(['00000000000000000000'])
+    expect(readdirSync(at('queues/TopicTest/0'))).toEqual(['00000000000000000000'])
+    expect([existsSync(at('marks/done')), existsSync(at('marks/running'))]).toEqual([true, false])
+    for (const name of ['commitlog', 'consumequeue', 'checkpoint', 'abort'])
+      expect(existsSync(join(folder, 'root', name)), name).toBe(false)
+    const { logger, lines } = recordingLogger()
+    await makeBroker({ folder: join(folder, 'root'), settings, logger }).start()
+    expect(lines.find(({ message }) => message === 'recovery done')?.fields).toMatchObject({ clean: true })
   })
 
   test('33 gives a record as it lies in the log; anything else is code 1', async () => {

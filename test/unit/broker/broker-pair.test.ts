@@ -163,7 +163,13 @@ describe('a pair', () => {
     expect(status).toMatchObject({
       master: false,
       masterCommitLogMaxOffset: 0,
-      haClientRuntimeInfo: { masterAddr: `127.0.0.1:${haListen.port}`, maxOffset: await logEnd(slave), state: 'TRANSFER' },
+      haClientRuntimeInfo: {
+        behindMs: 0,
+        masterAddr: `127.0.0.1:${haListen.port}`,
+        masterEndOffset: await logEnd(first),
+        maxOffset: await logEnd(slave),
+        state: 'TRANSFER',
+      },
     })
     const client = Object.keys(status.haClientRuntimeInfo as object)
     expect(client).toEqual([...client].sort())
@@ -173,10 +179,13 @@ describe('a pair', () => {
         'ackLevel',
         'addr',
         'brokerId',
+        'catchUpFrom',
         'diff',
+        'gainBytesPerSecond',
         'inSync',
         'lagMs',
         'slaveAckOffset',
+        'standingStillMs',
         'transferFromWhere',
         'transferredByteInSecond',
       ],

@@ -22,6 +22,7 @@ import { RequestCode } from '../../../src/wire/request-code.ts'
 import { encodeHost } from '../../../src/wire/socket-host.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { MemoryFileSystem } from '../../helpers/memory-file-system.ts'
+import { RETENTION } from '../../helpers/retention-options.ts'
 import { TestPeer } from '../../helpers/test-peer.ts'
 
 export const TOPIC_OPTIONS: TopicConfigOptions = {
@@ -164,6 +165,7 @@ const STORE_OPTIONS: MessageStoreOptions = {
     queueIntervalMs: 5000,
     syncTimeoutMs: 5000,
   },
+  retention: RETENTION,
 }
 
 /** Its wall stands still, so the same messages make the same bytes. */

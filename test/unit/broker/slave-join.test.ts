@@ -248,8 +248,10 @@ describe('introducing itself and comparing', () => {
     slave.appendReplicated(0, logBytes(store).subarray(0, 150))
     const { address } = await startMaster({ store })
     const { join } = await joinTo({ masterAddress: address }, slave)
+    expect(join.masterEndOffset).toBeNull()
     await join.locate()
     await join.check(1)
+    expect(join.masterEndOffset).toBe(store.log.maxOffset)
   })
 
   test('C04: another log over the wire: diverged', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { byteCountText, statisticsInfo } from '../../../src/broker/statistics-info.ts'
+import { statisticsInfo } from '../../../src/broker/statistics-info.ts'
 import { StoreStatistics } from '../../../src/store/store-statistics.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 
@@ -43,15 +43,4 @@ test('a broker that did nothing yet tells numbers too, never empty texts', () =>
   for (const rates of ['putTps', 'getFoundTps', 'getMissTps', 'getTotalTps', 'getTransferredTps', 'getTransferedTps'])
     expect(info[rates]).toBe('0.0 0.0 0.0')
   expect(info).toMatchObject({ putMessageAverageSize: '0.0', putMessageTimesTotal: '0', putLatency99: '0.00' })
-})
-
-test.each([
-  [0, '0 B'],
-  [1023, '1023 B'],
-  [1024, '1.0 KiB'],
-  [1536, '1.5 KiB'],
-  [1024 ** 2, '1.0 MiB'],
-  [5.25 * 1024 ** 3, '5.3 GiB'],
-])('%i bytes are %s, as stock prints them', (bytes, text) => {
-  expect(byteCountText(bytes)).toBe(text)
 })

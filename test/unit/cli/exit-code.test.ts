@@ -10,6 +10,8 @@ test.each([
   [2, new ConfigError('CONFIG_CONFLICT', 'm')],
   [2, new HaError('HA_JOIN_REFUSED', 'm')],
   [2, new StoreError('STORE_NOT_WRITABLE', 'm')],
+  [2, new HaError('HA_CANNOT_LISTEN', 'm')],
+  [2, new RemotingError('REMOTING_CANNOT_LISTEN', 'm')],
   [3, new HaError('HA_PORT_IN_USE', 'm')],
   [3, new RemotingError('REMOTING_PORT_IN_USE', 'm')],
   [4, new StoreError('STORE_LOCKED', 'm')],

@@ -11,7 +11,7 @@ async function run(args: readonly string[], answer: () => number = () => 0) {
     calls.push([name, options])
     return answer()
   }
-  const names = ['broker', 'namesrv', 'status', 'send', 'dump', 'verify', 'quickstart']
+  const names = ['broker', 'namesrv', 'status', 'send', 'tail', 'dump', 'verify', 'quickstart']
   const runners = Object.fromEntries(names.map((name) => [name, note(name)])) as unknown as Runners
   const code = await runCommandLine(args, io, runners)
   return { code, calls, io }
@@ -82,6 +82,11 @@ describe('what was typed becomes typed options', () => {
       ],
       { topic: 'T', text: 'hi', broker: { host: 'h', port: 1 }, count: 5, size: 9, inFlight: 2, tag: 'a', key: 'k', json: true },
     ],
+    [['tail', 'T'], { topic: 'T', broker: { host: '127.0.0.1', port: 10911 }, from: 'last', json: false }],
+    [
+      ['tail', 'T', '--broker', 'h:1', '--from', 'first', '--count', '3', '--json'],
+      { topic: 'T', broker: { host: 'h', port: 1 }, from: 'first', count: 3, json: true },
+    ],
     [['dump', 'd'], { directory: 'd' }],
     [['dump', 'd', '--from', '0', '--count', '3'], { directory: 'd', from: 0, count: 3 }],
     [['verify', 'd'], { directory: 'd', json: false }],
@@ -102,7 +107,7 @@ describe('a slip is answered with 2, and names what, the value and the way out',
     [['namsrv'], "unknown command 'namsrv' (Did you mean namesrv?)"],
     [
       ['zzz'],
-      "unknown command 'zzz'; the commands are broker, namesrv, status, send, dump, verify, quickstart; see ha-broker --help",
+      "unknown command 'zzz'; the commands are broker, namesrv, status, send, tail, dump, verify, quickstart; see ha-broker --help",
     ],
     [['--role', 'SLAVE', 'rest'], "too many arguments for 'broker'"],
     [['send'], "missing required argument 'TOPIC'; see ha-broker send --help"],
@@ -110,6 +115,8 @@ describe('a slip is answered with 2, and names what, the value and the way out',
     [['send', 'T', '--in-flight', '4097'], "argument '4097' is invalid"],
     [['send', 'T', '--broker', 'nohost'], 'Write HOST:PORT, for instance 127.0.0.1:10911'],
     [['status', 'host:0'], 'Write HOST:PORT'],
+    [['tail', 'T', '--from', 'middle'], 'Allowed choices are first, last'],
+    [['tail', 'T', '--count', '0'], "argument '0' is invalid"],
     [['dump', 'd', '--from', '-1'], "'-1' is invalid"],
     [['dump', 'd', '--from', '1.5'], "'1.5' is invalid"],
     [['--log-level', 'loud'], 'Allowed choices are debug, info, warn, error, silent'],
@@ -140,7 +147,7 @@ describe('help and version', () => {
 
   test('what does not exist yet is not listed', async () => {
     const { io } = await run(['--help'])
-    for (const name of ['tail', 'promote', 'repair']) expect(io.output).not.toMatch(new RegExp(`^ +${name}\\b`, 'm'))
+    for (const name of ['promote', 'repair']) expect(io.output).not.toMatch(new RegExp(`^ +${name}\\b`, 'm'))
   })
 })
 
@@ -155,5 +162,21 @@ describe('the exit code', () => {
     })
     expect(code).toBe(2)
     expect(io.remarks).toEqual(['ha-broker: k: "v" is wrong; write another'])
+  })
+
+  test('an error of the system is told in words, with the file and a way out', async () => {
+    const { code, io } = await run(['dump', 'x'], () => {
+      throw Object.assign(new Error("EACCES: permission denied, open '/x/commitlog'"), { code: 'EACCES', path: '/x/commitlog' })
+    })
+    expect(code).toBe(1)
+    expect(io.remarks).toEqual([
+      'ha-broker: /x/commitlog: this user has no right to do that (EACCES); give this user the right to',
+    ])
+  })
+
+  test('the members of --json are told in the help', async () => {
+    const { io } = await run(['status', '--help'])
+    for (const member of ['runtime', 'masterLink', 'standingStillMs', 'masterEndOffset', 'behindMs', 'catchUpFrom'])
+      expect(io.output).toContain(member)
   })
 })

@@ -62,6 +62,31 @@ describe('the closed loop', () => {
     expect(results.map(({ message }) => message.uniqKey)).toEqual(Array.from({ length: 10 }, (_, i) => `K${i}`))
   })
 
+  test('large bodies wait for answers before they overrun what a connection takes', async () => {
+    const client = new FakeClient()
+    const MIB = 1024 * 1024
+    let underWay = 0
+    let most = 0
+    const options = { client, topic: 'T', producerGroup: 'g', inFlight: 4096, nowMs: () => 0, wallMs: () => 1 }
+    const sender = new MessageSender(options, () => {
+      underWay -= 15 * MIB
+    })
+    const body = Buffer.alloc(15 * MIB)
+    function* large(): Generator<OutgoingMessage> {
+      for (let i = 0; i < 20; i++) {
+        underWay += body.length
+        most = Math.max(most, underWay)
+        yield { uniqKey: `K${i}`, body }
+      }
+    }
+    const done = sender.run(large())
+    expect(client.waiting).toBe(3)
+    while (client.waiting > 0) client.answer(0)
+    await done
+    expect(client.requests).toHaveLength(20)
+    expect(most).toBeLessThan(64 * MIB)
+  })
+
   test('is done at once with nothing to send', async () => {
     await sending(0, 4).done
   })

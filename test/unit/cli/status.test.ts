@@ -64,7 +64,7 @@ describe('H09: one screen for a person', () => {
         'in queues    up to 3072, all',
         'replication  a send waits for 2 copies, its own included; at least 1 to be stored at all',
         'waiting      4 sends',
-        'slaves       1, 0 in sync',
+        'slaves       1, 0 near enough to count for a send',
         '',
         'SLAVE           ID  STATE   POSITION  BEHIND   LAG    RATE       ACK MEANS',
         '10.0.0.2:41234  1   BEHIND  1024      2.0 KiB  1.5 s  2.0 KiB/s  written',
@@ -97,6 +97,24 @@ describe('H09: one screen for a person', () => {
     expect(text).not.toContain('last error')
   })
 
+  test('how full the disk is, in the words of stock keys, and what deletion has to say', () => {
+    const runtime = {
+      ...RUNTIME,
+      commitLogDiskRatio: '0.8612',
+      commitLogDirCapacity: 'Total : 97.9 GiB, Free : 13.6 GiB.',
+      fileKeptForSlave: '00000000000000000000 for 10.0.0.2:41234',
+      fileTakenFromSlave: '',
+    }
+    const text = statusText({ runtime, ha: ha({ master: true }) }, 'h:1', NOW_MS)
+    expect(text).toContain('disk         86.1 % used; Total 97.9 GiB, Free 13.6 GiB\n')
+    expect(text).toContain('KEPT         an expired file stays: 00000000000000000000 for 10.0.0.2:41234\n')
+    expect(text).not.toContain('TAKEN')
+    const taken = { ...runtime, commitLogDiskRatio: '-1.0', fileKeptForSlave: '', fileTakenFromSlave: 'file 0, which x needed' }
+    const other = statusText({ runtime: taken, ha: ha({ master: true }) }, 'h:1', NOW_MS)
+    expect(other).toContain('TAKEN        file 0, which x needed\n')
+    expect(other).not.toMatch(/^(disk {2}|KEPT)/m)
+  })
+
   test('A04: a store that takes no messages, and queues that stand still, are seen', () => {
     const runtime = {
       ...RUNTIME,
@@ -108,6 +126,93 @@ describe('H09: one screen for a person', () => {
     expect(text).toContain('READ-ONLY    the disk is full')
     expect(text).toContain('STALLED      no queue units any more: bytes at 7')
     expect(text).toContain('refused      3 reports')
+  })
+
+  test.each([
+    ['C14: nothing missing', { diff: 0, lagMs: 0, inSync: true }, 'in sync'],
+    ['what is under way', { diff: 4096, lagMs: 300, inSync: true, standingStillMs: 20, gainBytesPerSecond: -4096 }, 'in sync'],
+    [
+      'a slave that hangs, however near it was',
+      { diff: 10, lagMs: 7000, inSync: true, standingStillMs: 7000, gainBytesPerSecond: 0 },
+      'not responding for 7.0 s',
+    ],
+    [
+      'C14: a slave that catches up: how much of the way, and how long it still takes',
+      {
+        slaveAckOffset: 1_048_576,
+        diff: 1_048_576,
+        catchUpFrom: 0,
+        lagMs: 9000,
+        inSync: false,
+        standingStillMs: 5,
+        gainBytesPerSecond: 524_288,
+      },
+      'catching up, 50 % of 2.0 MiB, 2.0 s left',
+    ],
+    [
+      'a slave inside haMaxGapNotInSync that catches up',
+      {
+        slaveAckOffset: 3072,
+        diff: 1024,
+        catchUpFrom: 2048,
+        lagMs: 5000,
+        inSync: true,
+        standingStillMs: 5,
+        gainBytesPerSecond: 512,
+      },
+      'catching up, 50 % of 2.0 KiB, 2.0 s left',
+    ],
+    [
+      'C14: a slave that has just come back, far behind, though not for long yet',
+      { diff: 40_000_000, lagMs: 1500, inSync: true, standingStillMs: 5, gainBytesPerSecond: 0, transferredByteInSecond: 0 },
+      'catching up',
+    ],
+    [
+      'a fast link with much under way',
+      {
+        diff: 40_000_000,
+        lagMs: 400,
+        inSync: true,
+        standingStillMs: 5,
+        gainBytesPerSecond: 0,
+        transferredByteInSecond: 90_000_000,
+      },
+      'in sync',
+    ],
+    [
+      'a slave that is slower than the sends',
+      { diff: 5000, lagMs: 5000, inSync: true, standingStillMs: 5, gainBytesPerSecond: -100 },
+      'BEHIND',
+    ],
+    ["Java's master tells no ages", { diff: 5000, lagMs: undefined, inSync: true }, 'in sync'],
+    ["Java's master tells no ages of one far behind", { diff: 5e9, lagMs: undefined, inSync: false }, 'BEHIND'],
+  ])('%s', (_, fields, state) => {
+    const text = statusText({ runtime: {}, ha: ha({ master: true, haConnectionInfo: [{ ...SLAVE, ...fields }] }) }, 'h:1', NOW_MS)
+    const row = text.split('\n').find((candidate) => candidate.startsWith(SLAVE.addr)) ?? ''
+    expect(row.split(/ {2,}/)[2]).toBe(state)
+  })
+
+  test('C14: a slave shows its own lag, and how long it still takes', () => {
+    const haClientRuntimeInfo = {
+      state: 'TRANSFER',
+      downSinceTimestamp: 0,
+      maxOffset: 1024,
+      masterEndOffset: 4096,
+      catchUpFrom: 0,
+      gainBytesPerSecond: 1024,
+      behindMs: 1000,
+    }
+    const shown = (fields: object) =>
+      statusText(
+        { runtime: {}, ha: ha({ master: false, haClientRuntimeInfo: { ...haClientRuntimeInfo, ...fields } }) },
+        'h:1',
+        NOW_MS,
+      )
+    expect(shown({})).toContain('behind       3.0 KiB, for 1.0 s\ncatching up  25 % of 4.0 KiB, 3.0 s left\n')
+    expect(shown({ maxOffset: 4096 })).toContain('behind       nothing\n')
+    expect(shown({ downSinceTimestamp: NOW_MS - 5000 })).toContain('behind       at least 3.0 KiB, for 1.0 s\n')
+    expect(shown({ downSinceTimestamp: NOW_MS - 5000, maxOffset: 4096 })).toContain('behind       not known: the link is down\n')
+    expect(shown({ masterEndOffset: -1 })).not.toContain('behind')
   })
 
   test('a slave that has not reported has no position', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { formatBytes, formatCount, formatDuration, formatTable, plural } from '../../../src/cli/format.ts'
+import { formatCount, formatDuration, formatTable, plural } from '../../../src/cli/format.ts'
 import { messageBody } from '../../../src/cli/send-command.ts'
 import { type SendSummary, summaryText } from '../../../src/cli/send-summary.ts'
 
@@ -10,16 +10,6 @@ test.each([
   [1_234_567.4, '1,234,567'],
 ])('count %d', (value, text) => {
   expect(formatCount(value)).toBe(text)
-})
-
-test.each([
-  [0, '0 B'],
-  [1023, '1023 B'],
-  [1024, '1.0 KiB'],
-  [1_073_741_824, '1.0 GiB'],
-  [2 ** 52, '4096.0 TiB'],
-])('%d bytes', (value, text) => {
-  expect(formatBytes(value)).toBe(text)
 })
 
 test.each([

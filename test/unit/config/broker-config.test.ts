@@ -195,12 +195,19 @@ describe('stock files', () => {
   ])('%s, id %i, %s is accepted unchanged, with a name server as there', (name, id, role) => {
     const { config, notes } = resolve({ namesrv: '127.0.0.1:9876' }, { file: shipped(name, id, role) })
     expect(config).toMatchObject({ brokerName: name, brokerId: id, brokerRole: role, flushDiskType: 'ASYNC_FLUSH' })
-    expect(notes).toEqual([{ level: 'debug', message: expect.any(String), fields: { keys: ['deleteWhen', 'fileReservedTime'] } }])
+    expect(config).toMatchObject({ deleteWhen: [4], fileReservedTime: 48 })
+    expect(notes).toEqual([
+      {
+        level: 'warn',
+        message: expect.stringMatching(/^namesrvAddr .* not register/),
+        fields: { namesrvAddr: ['127.0.0.1:9876'] },
+      },
+    ])
   })
 
   test('every key of the reference table is known', () => {
     const keys =
-      'rocketmqHome registerNameServerPeriod forceRegister compressedRegister registerBrokerTimeoutMills enablePropertyFilter transactionTimeOut transferMsgByHeap diskMaxUsedSpaceRatio messageDelayLevel timerMaxDelaySec haSlaveFallbehindMax totalReplicas offsetCheckInSlave configBlackList sendMessageThreadPoolNums enableAutoInSyncReplicas maxHaTransferByteInSecond dLegerGroup cleanFileForciblyEnable'
+      'rocketmqHome registerNameServerPeriod forceRegister compressedRegister registerBrokerTimeoutMills enablePropertyFilter transactionTimeOut transferMsgByHeap messageDelayLevel timerMaxDelaySec haSlaveFallbehindMax totalReplicas offsetCheckInSlave configBlackList sendMessageThreadPoolNums enableAutoInSyncReplicas maxHaTransferByteInSecond dLegerGroup redeleteHangedFileInterval destroyMapedFileIntervalForcibly'
     const { notes } = resolveBrokerConfig({ set: keys.split(' ').map((key) => `${key}=7`) })
     expect(notes).toEqual([{ level: 'debug', message: expect.any(String), fields: { keys: keys.split(' ') } }])
   })
@@ -297,6 +304,14 @@ describe('values', () => {
     ['namesrvAddr=a:1,b:2', '; between'],
     ['namesrvAddr=a:1;b', '"b"'],
     ['haAllowedHosts=10.0.0.0/8,all', '"all"'],
+    ['deleteWhen=', 'names no hour'],
+    ['deleteWhen=24', '"24"'],
+    ['deleteWhen=04;noon', '"noon"'],
+    ['deleteWhen=4,5', '00 to 23'],
+    ['diskMaxUsedSpaceRatio=0.75', 'whole number'],
+    ['fileReservedTime=-1', '0 to 1000000'],
+    ['deleteFileBatchMax=0', '1 to 10000'],
+    ['cleanFileForciblyEnable=no', 'true nor false'],
   ])('%s is refused: key, value, origin and way out', (text, hint) => {
     const [key = '', value = ''] = text.split('=')
     refused(
@@ -391,8 +406,20 @@ describe('settings that do not fit together', () => {
       ['listenPort=9002', 'haListenPort=9000'],
       ['fast port', 'listenPort=9002 (--set listenPort=9002)'],
     ],
+    [
+      'more copies to store a send than it waits for',
+      { role: 'SYNC_MASTER' },
+      ['minInSyncReplicas=3'],
+      ['minInSyncReplicas=3 (--set minInSyncReplicas=3)', 'inSyncReplicas=2 (default)', 'lower minInSyncReplicas'],
+    ],
     ['no room for the fast port', {}, ['listenPort=2'], ['listenPort=2', '3 or more']],
     ['no room for the HA port', {}, ['listenPort=65535'], ['65535', 'set haListenPort']],
+    [
+      'index files beyond what RocketMQ can map',
+      {},
+      ['maxIndexNum=100000000', 'maxHashSlotNum=50000000'],
+      ['maxIndexNum=100000000', 'maxHashSlotNum=50000000', '2200000040 bytes'],
+    ],
     [
       'loopback told to a name server elsewhere',
       { namesrv: '10.0.0.9:9876' },
@@ -401,6 +428,11 @@ describe('settings that do not fit together', () => {
     ],
   ])('%s', (_, flags, set, texts) => {
     refused(() => resolve(flags, { set }), 'CONFIG_CONFLICT', ...texts)
+  })
+
+  test('only a SYNC_MASTER looks at the number of copies', () => {
+    expect(resolve({}, { set: ['minInSyncReplicas=3'] }).config.minInSyncReplicas).toBe(3)
+    expect(resolve({ role: 'SYNC_MASTER' }, { set: ['minInSyncReplicas=2'] }).config.minInSyncReplicas).toBe(2)
   })
 
   test('a slave may know its master by HA address or name server only', () => {
@@ -445,5 +477,35 @@ describe('notes', () => {
   test('a master is 0 whatever is written, as in RocketMQ', () => {
     const { config, origins } = resolve({ id: '3' })
     expect([config.brokerId, config.storePathRootDir, origins.brokerId]).toEqual([0, './data/broker-a-0', 'default'])
+  })
+})
+
+describe('retention', () => {
+  test('hours are read with and without their zero, and printed with it', () => {
+    expect(resolveBrokerConfig({ set: ['deleteWhen= 4; 05 ;23'] }).config.deleteWhen).toEqual([4, 5, 23])
+  })
+
+  test.each([
+    ['diskMaxUsedSpaceRatio', 9, 10],
+    ['diskMaxUsedSpaceRatio', 96, 95],
+    ['diskSpaceCleanForciblyRatio', 29, 30],
+    ['diskSpaceCleanForciblyRatio', 86, 85],
+    ['diskSpaceWarningLevelRatio', 34, 35],
+    ['diskSpaceWarningLevelRatio', 100, 90],
+  ] as const)('%s=%i counts as its bound %i, as in RocketMQ, and that is said (H05)', (key, written, used) => {
+    const { config, notes } = resolveBrokerConfig({ set: [`${key}=${written}`] })
+    expect(config[key]).toBe(used)
+    expect(notes).toMatchObject([{ level: 'warn', fields: { key, written: String(written), used } }])
+    expect(resolveBrokerConfig({ set: [`${key}=${used}`] }).notes).toEqual([])
+  })
+
+  test('each file and folder of the store can lie elsewhere; they are under the root where nothing is said', () => {
+    const { config } = resolveBrokerConfig({ set: ['storePathRootDir=/r', 'storePathIndex=/i', 'abortFile=/a/abort'] })
+    expect(config).toMatchObject({
+      storePathConsumeQueue: '/r/consumequeue',
+      storePathIndex: '/i',
+      storeCheckpoint: '/r/checkpoint',
+      abortFile: '/a/abort',
+    })
   })
 })

@@ -9,7 +9,7 @@ import { HARMLESS_KEYS, REFUSED_KEYS } from '../../../src/config/rocketmq-keys.t
 
 const unusual = resolveBrokerConfig({
   commandLine: commandLineSettings({ role: 'SLAVE', master: '[::1]:10911', name: 'bröker' }),
-  set: ['storePathRootDir=C:\\data\\x', 'haAllowedHosts=10.0.0.0/8,::1'],
+  set: ['storePathRootDir=C:\\data\\x', 'haAllowedHosts=10.0.0.0/8,::1', 'deleteWhen=4;16'],
   file: { path: 'a.conf', text: '\nslaveTimeout=2000' },
   environment: { NAMESRV_ADDR: 'localhost:1;localhost:2' },
 })

@@ -42,7 +42,9 @@ test('another trouble with the port is not called "in use"', async () => {
     connect: () => Promise.reject(new Error('unused')),
   }
   await expect(new AcceptSocketService(failing, { host: '10.0.0.1', port: 9 }, () => {}).start()).rejects.toMatchObject({
-    code: 'EACCES',
+    code: 'HA_CANNOT_LISTEN',
+    message: expect.stringMatching(/^the HA port 10\.0\.0\.1:9 cannot .* ports below 1024 \(EACCES\); .* --ha-listen$/),
+    details: { errno: 'EACCES' },
   })
 })
 

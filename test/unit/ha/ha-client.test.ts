@@ -414,6 +414,22 @@ describe('frames that must not be taken', () => {
     expect(attempts).toBeGreaterThan(8)
     expect(attempts).toBeLessThan(30)
     expect(scene.slave.warnings().filter((line) => line.includes('trying again'))).toHaveLength(1)
+    expect(scene.slave.lines.filter(({ message }) => message === 'following the master')).toHaveLength(1)
+  })
+})
+
+describe('C14: how far it knows to be behind', () => {
+  test('by where the log of the master ended at the connect, later by what comes', async () => {
+    const scene = await sceneOf({ join: { masterEndOffset: 1500 } })
+    await transferring(scene)
+    scene.master.send(frame(0, records(500, 2)))
+    await until(() => scene.master.reports.at(-1) === 1000)
+    await pass(scene.world.clock, 3000)
+    expect(scene.slave.ha.clientInfo).toMatchObject({ masterEndOffset: 1500, catchUpFrom: 0, gainBytesPerSecond: 0 })
+    expect(scene.slave.ha.clientInfo?.behindMs).toBeGreaterThanOrEqual(3000)
+    scene.master.send(frame(1000, records(500, 4).subarray(1000)))
+    await until(() => scene.master.reports.at(-1) === 2000)
+    expect(scene.slave.ha.clientInfo).toMatchObject({ masterEndOffset: 2000, catchUpFrom: 2000, behindMs: 0 })
   })
 })
 

@@ -354,4 +354,29 @@ describe('trouble with the log', () => {
     second.report(0)
     await caughtUp(second, master)
   })
+
+  test('what was read before the next file was found deleted is not sent on the link that this ends', async () => {
+    const { world, master } = await masterOf({ store: { commitLogFileSize: 64 * KIB, tailSize: 16 * KIB, bodySizeMax: 8 * KIB } })
+    for (let i = 0; i < 40; i++) await master.put(7000)
+    await pass(world.clock, 11_000, 500) // flushed
+    master.fileSystem.hold('read')
+    const slave = world.rawSlave(master)
+    slave.report(0)
+    await until(() => master.fileSystem.pendingCount === 1)
+    const deletions = [master.store.log.deleteFirstFile(), master.store.log.deleteFirstFile()]
+    const server = world.network.links.at(-1)?.server
+    if (server === undefined) throw new Error('no link')
+    let writes = 0
+    server.write = (_buffers, released) => {
+      writes++
+      released?.()
+      return true
+    }
+    master.fileSystem.release()
+    await until(() => slave.closed)
+    await Promise.all(deletions)
+    expect(writes).toBe(0)
+    const left = master.lines.find(({ message }) => message === 'a slave has left')
+    expect(left?.fields).toMatchObject({ reason: 'the file that the slave was reading was deleted' })
+  })
 })

@@ -378,6 +378,24 @@ describe('A02: strangers on the HA port', () => {
       await turns(3)
     }
     expect(master.lines.filter(({ message }) => message === 'a slave has left')).toHaveLength(1)
+    expect(master.lines.filter(({ message }) => message === 'transfer starts')).toHaveLength(1)
+  })
+
+  test('B14: a slave that comes and goes does not hide where the transfer to another one starts', async () => {
+    const { world, master } = await masterOf()
+    await master.put()
+    world.rawSlave(master).report(0)
+    await turns(3)
+    world.rawSlave(master, '10.9.9.9').report(0)
+    await turns(3)
+    const starts = master.lines.filter(({ message }) => message === 'transfer starts')
+    expect(starts).toHaveLength(2)
+    expect(starts[1]?.fields).toMatchObject({
+      slave: expect.stringMatching(/^10\.9\.9\.9:/),
+      requestOffset: 0,
+      start: 0,
+      behind: master.store.log.maxOffset,
+    })
   })
 })
 
@@ -544,6 +562,9 @@ describe('what status shows of a slave (H09)', () => {
         diff: end,
         lagMs: 3000,
         inSync: true,
+        catchUpFrom: 0,
+        gainBytesPerSecond: 0,
+        standingStillMs: 2000, // seen at the first look after the put, then counted
         transferredByteInSecond: 0,
       },
     ])

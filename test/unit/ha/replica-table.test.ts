@@ -1,5 +1,4 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { silentLogger } from '../../../src/base/logger.ts'
 import { HAConnection } from '../../../src/ha/ha-connection.ts'
 import { ReplicaTable } from '../../../src/ha/replica-table.ts'
 import { CommitLog } from '../../../src/store/commit-log.ts'
@@ -45,7 +44,7 @@ function tableOf() {
       housekeepingIntervalMs: 20_000,
       emptySlaveStart: 'first',
     } as const
-    const connection = new HAConnection(server, { log, readSlots: new ReadSlots(), clock, logger: silentLogger }, options, {
+    const connection = new HAConnection(server, { log, readSlots: new ReadSlots(), clock }, options, {
       onReport: (_reporter, isFirst) => isFirst && table.refresh(),
       onClosed: (closed) => table.remove(closed),
     })

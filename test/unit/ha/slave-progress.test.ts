@@ -138,3 +138,26 @@ describe('where a transfer starts', () => {
     expect(transferStart(0, { minOffset: 0, maxOffset: 0 }, 1024, mode)).toBe(0)
   })
 })
+
+describe('what the slave may still need', () => {
+  test('is nothing before it has said where it stands', () => {
+    const progress = new SlaveProgress()
+    expect(progress.neededOffset).toBe(-1)
+    progress.report(2000, LOG)
+    expect(progress.neededOffset).toBe(-1)
+  })
+
+  test('begins at its first unreported byte: what is on its way may have to be sent again', () => {
+    const progress = started(2000, 500)
+    expect(progress.neededOffset).toBe(2000)
+    progress.report(2300, LOG)
+    expect(progress.neededOffset).toBe(2300)
+  })
+
+  test('of a slave that had nothing begins where it was started', () => {
+    const progress = started(0, 100)
+    expect(progress.neededOffset).toBe(1000)
+    progress.report(1050, LOG)
+    expect(progress.neededOffset).toBe(1050)
+  })
+})

@@ -123,3 +123,18 @@ test('room on the disk is what its files and those of others leave', async () =>
   const usage = await new Promise((resolve) => disk.diskUsage('/', (_error, found) => resolve(found)))
   expect(usage).toEqual({ total: 1000, free: 690, available: 690 })
 })
+
+test('a clone is the disk of the next process; after a power cut it has only what was synced', () => {
+  const { disk, handle } = setUp()
+  disk.makeDirectorySync('/folder')
+  handle.writeSync([bytes], 0)
+  handle.fdatasyncSync()
+  handle.writeSync([Buffer.from('XY')], 2)
+  disk.openSync('/new', 'create').writeSync([bytes], 0)
+  const [warm, cold] = [disk.clone(), disk.clone({ onlySynced: true })]
+  handle.writeSync([Buffer.from('later')], 0)
+  const texts = (one: MemoryFileSystem) => ['/log', '/new'].map((path) => one.readFileSync(path)?.toString('latin1'))
+  expect(texts(warm)).toEqual(['01XY456789', '0123456789'])
+  expect(texts(cold)).toEqual(['0123456789', '\0'.repeat(10)])
+  expect([cold.listSync('/'), cold.statSync('/log')?.modifiedMs, cold.openPaths]).toEqual([['folder', 'log', 'new'], 1234, []])
+})

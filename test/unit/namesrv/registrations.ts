@@ -5,7 +5,7 @@ import { RouteInfoManager, type RouteInfoOptions } from '../../../src/namesrv/ro
 import { findRoute } from '../../../src/namesrv/topic-route.ts'
 import type { RegisteredTopic, TableVersion } from '../../../src/wire/register-broker-body.ts'
 
-export const OFF: RouteInfoOptions = { notifyMinBrokerIdChanged: false, deleteTopicWithBrokerRegistration: false }
+const OFF: RouteInfoOptions = { notifyMinBrokerIdChanged: false, deleteTopicWithBrokerRegistration: false }
 
 export function manager(options: Partial<RouteInfoOptions> = {}): RouteInfoManager {
   return new RouteInfoManager({ ...OFF, ...options })

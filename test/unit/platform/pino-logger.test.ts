@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { ConfigError } from '../../../src/base/errors.ts'
+import { ConfigError, HaError } from '../../../src/base/errors.ts'
 import { createPinoLogger, type LogLevel } from '../../../src/platform/pino-logger.ts'
 
 async function jsonLogger(level: LogLevel) {
@@ -40,6 +40,24 @@ describe('JSON lines', () => {
     logger.warn({ [key]: new ConfigError('CONFIG_BAD_VALUE', 'no', { value: 7 }) }, 'x')
     const line = JSON.parse(lines[0] ?? '') as Record<string, unknown>
     expect(line[key]).toMatchObject({ message: 'no', code: 'CONFIG_BAD_VALUE', details: { value: 7 } })
+  })
+
+  test('what a peer, a disk or a user caused carries no stack; a mistake of ours does', async () => {
+    const { logger, lines } = await jsonLogger('info')
+    logger.warn({ err: new HaError('HA_REPORT_REFUSED', 'no', {}, new Error('inner')) }, 'x')
+    logger.warn({ err: Object.assign(new Error('ENOSPC: no space'), { code: 'ENOSPC' }) }, 'x')
+    logger.warn({ err: new TypeError('x is not a function') }, 'x')
+    const [refused, full, mistake] = lines.map((line) => (JSON.parse(line) as { err: Record<string, unknown> }).err)
+    expect(refused).toMatchObject({ type: 'HaError', code: 'HA_REPORT_REFUSED', message: 'no: inner' })
+    expect([refused?.stack, full?.stack]).toEqual([undefined, undefined])
+    expect(full).toMatchObject({ code: 'ENOSPC' })
+    expect(mistake?.stack).toContain('pino-logger.test.ts')
+  })
+
+  test('at level debug every error has its stack', async () => {
+    const { logger, lines } = await jsonLogger('debug')
+    logger.warn({ err: new HaError('HA_REPORT_REFUSED', 'no') }, 'x')
+    expect((JSON.parse(lines[0] ?? '') as { err: { stack: string } }).err.stack).toContain('pino-logger.test.ts')
   })
 })
 

@@ -352,13 +352,18 @@ describe('start and stop', () => {
     const { port } = await startServer()
     await expect(startServer({ address: { host: '127.0.0.1', port } })).rejects.toMatchObject({
       code: 'REMOTING_PORT_IN_USE',
-      message: `127.0.0.1:${port} is in use`,
+      message: `127.0.0.1:${port} is in use: stop who has it`,
       details: { host: '127.0.0.1', port },
     })
   })
 
-  test('an address that cannot be bound keeps the reason of the system', async () => {
-    await expect(startServer({ address: { host: '192.0.2.1', port: 0 } })).rejects.toMatchObject({ code: 'EADDRNOTAVAIL' })
+  test('an address that cannot be bound is named with the reason of the system in words', async () => {
+    await expect(startServer({ address: { host: '192.0.2.1', port: 0 } })).rejects.toMatchObject({
+      code: 'REMOTING_CANNOT_LISTEN',
+      message:
+        '192.0.2.1:0 cannot be opened: this machine has no such address (EADDRNOTAVAIL); take one of its own, or 0.0.0.0 for all of them',
+      details: { errno: 'EADDRNOTAVAIL' },
+    })
   })
 
   test('H10: stop takes no new request, waits for the answers in flight and sends them', async () => {

@@ -89,7 +89,7 @@ describe('gaps', () => {
       expect(names()).toEqual([String(fileStart).padStart(20, '0')])
       expect(hex(fileStart).slice(0, index % UNITS_PER_FILE)).toEqual(Array(index % UNITS_PER_FILE).fill(PRE_BLANK))
       expect(queue.readUnit(index)?.physicOffset).toBe(5000)
-      expect([queue.minIndex, queue.maxIndex]).toEqual([fileStart / UNIT_SIZE, index + 1])
+      expect([queue.minIndex, queue.maxIndex]).toEqual([index, index + 1])
     },
   )
 
@@ -343,6 +343,140 @@ describe('all queues', () => {
   })
 })
 
+describe('the minimum', () => {
+  const COUNT = 2 * UNITS_PER_FILE + 50
+
+  test('is the first unit of a record that the log still has, for every place where it can begin', () => {
+    const { queue } = setUp()
+    fill(queue, 0, COUNT)
+    for (let logMin = 0; logMin <= COUNT * 100 + 100; logMin += 37) {
+      queue.correctMin(logMin)
+      expect(queue.minIndex).toBe(Math.min(COUNT, Math.ceil(logMin / 100)))
+    }
+  })
+
+  test('is found by halving, and nothing is read where it cannot have moved', () => {
+    const { queue, fileSystem } = setUp()
+    fill(queue, 0, COUNT)
+    const reads = () => fileSystem.operations.filter(({ operation }) => operation === 'read').length
+    queue.correctMin(30_000)
+    expect(queue.minIndex).toBe(300)
+    const before = reads()
+    expect(before).toBeLessThan(12)
+    queue.correctMin(30_000)
+    queue.correctMin(29_000)
+    expect(reads()).toBe(before)
+  })
+
+  test('is the end where the log has none of its records, and moves on with the next one', () => {
+    const { queue } = setUp()
+    fill(queue, 0, 7)
+    queue.correctMin(5000)
+    expect([queue.minIndex, queue.maxIndex]).toEqual([7, 7])
+    queue.put(7, 6000, 100, 0)
+    queue.put(8, 6100, 100, 0)
+    queue.writePending()
+    expect(queue.minIndex).toBe(7)
+    queue.correctMin(6050)
+    expect(queue.minIndex).toBe(8)
+  })
+
+  test('leaves units that wait to be written where they are', () => {
+    const { queue } = setUp()
+    fill(queue, 0, 7)
+    queue.put(7, 6000, 100, 0)
+    queue.correctMin(5000)
+    expect(queue.minIndex).toBe(7)
+    const { queue: fresh } = setUp()
+    fresh.put(0, 6000, 100, 0)
+    fresh.correctMin(5000)
+    expect([fresh.minIndex, fresh.maxIndex]).toEqual([0, 1])
+  })
+
+  test.each([10, UNITS_PER_FILE - 1, UNITS_PER_FILE + 57])(
+    'C09: of a queue that starts at %i lies above the places that were filled in front',
+    (index) => {
+      const { queue, fileSystem } = setUp()
+      queue.put(index, 500_000, 100, 0)
+      for (let i = 1; i < 30; i++) queue.put(index + i, 500_000 + i * 100, 100, 0)
+      expect(queue.minIndex).toBe(index)
+      queue.writePending()
+      const loaded = setUp(fileSystem).queue
+      loaded.load()
+      loaded.cutTo(Number.MAX_SAFE_INTEGER, false)
+      loaded.correctMin(400_000)
+      expect(loaded.minIndex).toBe(index)
+      loaded.correctMin(500_500)
+      expect(loaded.minIndex).toBe(index + 5)
+    },
+  )
+
+  test('places filled in the middle hide no message before them', () => {
+    const { queue } = setUp()
+    fill(queue, 0, 20)
+    queue.put(120, 12_000, 100, 0)
+    for (let i = 121; i < 140; i++) queue.put(i, i * 100, 100, 0)
+    queue.writePending()
+    for (const [logMin, minIndex] of [
+      [700, 7],
+      [1900, 19],
+      [1901, 120],
+      [12_000, 120],
+      [13_000, 130],
+    ] as const) {
+      queue.correctMin(logMin)
+      expect(queue.minIndex).toBe(minIndex)
+    }
+  })
+
+  test('stays where it was when the disk does not say, and is found by the next try', () => {
+    const { queue, fileSystem } = setUp()
+    fill(queue, 0, COUNT)
+    fileSystem.failNext('read', 'EIO')
+    expect(() => queue.correctMin(10_000)).toThrow('EIO')
+    expect(queue.minIndex).toBe(0)
+    queue.correctMin(10_000)
+    expect(queue.minIndex).toBe(100)
+  })
+
+  test('a read that comes too late finds the file gone and does not make it anew', async () => {
+    const { queue, names } = setUp()
+    fill(queue, 0, COUNT)
+    queue.correctMin(UNITS_PER_FILE * 100)
+    expect(queue.deleteFileBelowMin()).toBe(true)
+    expect(() => queue.readUnitsSync(Buffer.alloc(UNIT_SIZE), 5)).toThrow('was deleted')
+    const error = await new Promise((resolve) => queue.readUnits(Buffer.alloc(UNIT_SIZE), 5, resolve))
+    expect(error).toMatchObject({ code: 'ENOENT' })
+    expect(queue.readUnit(5)).toBeNull()
+    expect(names()).toEqual(['00000000000000004000', '00000000000000008000'])
+  })
+
+  test('takes the files below it along, but never the last one', () => {
+    const { queue, names } = setUp()
+    fill(queue, 0, COUNT)
+    queue.correctMin(UNITS_PER_FILE * 100 - 100)
+    expect(queue.deleteFileBelowMin()).toBe(false)
+    queue.correctMin(UNITS_PER_FILE * 100)
+    expect([queue.deleteFileBelowMin(), queue.deleteFileBelowMin()]).toEqual([true, false])
+    queue.correctMin(99_999_999)
+    expect([queue.deleteFileBelowMin(), queue.deleteFileBelowMin()]).toEqual([true, false])
+    expect(names()).toEqual(['00000000000000008000'])
+    expect([queue.minIndex, queue.maxIndex]).toEqual([COUNT, COUNT])
+  })
+
+  test('D06: the place of the next message outlives the files before it', () => {
+    const { queue, fileSystem } = setUp()
+    fill(queue, 0, 2 * UNITS_PER_FILE)
+    queue.correctMin(99_999_999)
+    expect([queue.deleteFileBelowMin(), queue.deleteFileBelowMin()]).toEqual([true, false])
+    const loaded = setUp(fileSystem).queue
+    loaded.load()
+    loaded.cutTo(99_999_999, true)
+    loaded.correctMin(99_999_999)
+    expect([loaded.minIndex, loaded.maxIndex]).toEqual([2 * UNITS_PER_FILE, 2 * UNITS_PER_FILE])
+  })
+})
+
 describe('open files', () => {
   function cacheOf(openMax: number) {
     const fileSystem = new MemoryFileSystem()
@@ -369,5 +503,19 @@ describe('open files', () => {
     expect(await done).toBeNull()
     cache.use('/c')
     expect(fileSystem.operations.filter(({ operation }) => operation === 'close').map(({ path }) => path)).toEqual(['/a'])
+  })
+
+  test('one that is closed while it is being forced to the disk is closed when that has ended', async () => {
+    const { cache, fileSystem } = cacheOf(2)
+    fileSystem.hold('fdatasync')
+    const done = [1, 2].map(() => new Promise((resolve) => cache.fdatasync('/a', resolve)))
+    cache.close('/a')
+    expect([cache.openCount, fileSystem.openPaths]).toEqual([0, ['/a']])
+    fileSystem.releaseOne()
+    expect(await done[0]).toBeNull()
+    expect(fileSystem.openPaths).toEqual(['/a'])
+    fileSystem.release()
+    expect(await done[1]).toBeNull()
+    expect(fileSystem.openPaths).toEqual([])
   })
 })

@@ -202,3 +202,56 @@ describe('a file left in the middle of a cut', () => {
     expect(names()).toEqual([`${offsetFileName(0)}.cut`])
   })
 })
+
+describe('deleteFirst', () => {
+  test('takes the first file, syncs the folder and gives the space back', async () => {
+    const { queue, fileSystem, names } = setUp({ [offsetFileName(0)]: 1000, [offsetFileName(1000)]: 1000 })
+    queue.load('write')
+    const deleted = queue.deleteFirst()
+    expect(queue.files.map(({ fileFromOffset }) => fileFromOffset)).toEqual([1000])
+    expect(names()).toEqual([offsetFileName(1000)])
+    await deleted
+    expect(fileSystem.openPaths).toEqual([`${DIRECTORY}/${offsetFileName(1000)}`])
+    expect(fileSystem.operations.filter(({ operation }) => operation === 'syncDirectory')).toHaveLength(1)
+  })
+
+  test('never takes the last one', async () => {
+    const { queue, names } = setUp({ [offsetFileName(0)]: 1000 })
+    queue.load('write')
+    await expect(queue.deleteFirst()).rejects.toThrow('never deleted')
+    expect(names()).toEqual([offsetFileName(0)])
+  })
+
+  test('leaves a file in place that the disk does not let go', async () => {
+    const { queue, fileSystem } = setUp({ [offsetFileName(0)]: 1000, [offsetFileName(1000)]: 1000 })
+    queue.load('write')
+    fileSystem.failNext('unlink', 'EROFS')
+    await expect(queue.deleteFirst()).rejects.toThrow('EROFS')
+    expect(queue.first?.fileFromOffset).toBe(0)
+    expect(queue.first?.readSync(Buffer.alloc(1), 0)).toBe(1)
+  })
+
+  test('every kind of call under way holds the handle open; later reads are refused', async () => {
+    const { queue, fileSystem } = setUp({ [offsetFileName(0)]: 1000, [offsetFileName(1000)]: 1000 })
+    queue.load('write')
+    const file = queue.first
+    if (file === undefined) throw new Error('no file')
+    fileSystem.hold()
+    const ends = [
+      new Promise((resolve) => file.read(Buffer.alloc(10), 0, resolve)),
+      new Promise((resolve) => file.write([Buffer.from('x')], 0, resolve)),
+      new Promise((resolve) => file.flush(resolve)),
+    ]
+    const deleted = queue.deleteFirst()
+    expect(() => file.readSync(Buffer.alloc(1), 0)).toThrow('was deleted')
+    const late = await new Promise((resolve) => file.read(Buffer.alloc(1), 0, resolve))
+    expect(late).toMatchObject({ code: 'ENOENT' })
+    for (const end of ends) {
+      expect(fileSystem.openPaths).toContain(`${DIRECTORY}/${offsetFileName(0)}`)
+      fileSystem.releaseOne()
+      expect(await end).toBeNull()
+    }
+    await deleted
+    expect(fileSystem.openPaths).not.toContain(`${DIRECTORY}/${offsetFileName(0)}`)
+  })
+})

@@ -73,11 +73,18 @@ describe('where a query ends, broker §5.4', () => {
   test('places that were filled without a message: behind them, as removed', async () => {
     const { store } = await filled(1)
     const queue = store.queues.findOrCreate('TopicTest', 1)
-    queue.put(150, 0, 100, 0) // the first place a slave hears of; those before it are pre-blank
+    queue.put(0, 0, 100, 0)
+    queue.put(150, 0, 100, 0) // those between them are pre-blank
     expect(askNow(store, { queueId: 1, offset: 10, tagsCodes: codes('none') })).toMatchObject({
       status: 'MESSAGE_WAS_REMOVING',
       nextBeginOffset: 151,
     })
+  })
+
+  test('places before the first a slave hears of: too small, the queue begins behind them', async () => {
+    const { store } = await filled(1)
+    store.queues.findOrCreate('TopicTest', 1).put(150, 0, 100, 0)
+    expect(askNow(store, { queueId: 1, offset: 10 })).toMatchObject({ status: 'OFFSET_TOO_SMALL', nextBeginOffset: 150 })
   })
 
   test('a queue file that is missing: the next one', async () => {
@@ -185,6 +192,17 @@ describe('how much is answered, broker §5.5', () => {
     expect(askNow(store.store, { ...wanted, offset: 800 })).toMatchObject({ status: 'FOUND', count: 1, nextBeginOffset: 1001 })
     expect(askNow(store.store, { ...wanted, countMax: 1100 })).toMatchObject({ status: 'FOUND', count: 1 })
   })
+
+  test('8,000 places are the most that any number asked for makes one query look at', async () => {
+    const store = await TestStore.inMemory({
+      store: { consumeQueueFileSize: 400_000, commitLogFileSize: 4 * 1024 * 1024, tailSize: 8 * 1024 * 1024 },
+    })
+    for (let i = 0; i < 9000; i++) void store.put({ tags: 'A' }, false)
+    await store.put()
+    await store.dispatched()
+    const answer = askNow(store.store, { tagsCodes: codes('B'), countMax: 2 ** 31 - 1 })
+    expect(answer).toMatchObject({ status: 'NO_MATCHED_MESSAGE', nextBeginOffset: 8000 })
+  })
 })
 
 describe('from the tail', () => {
@@ -241,14 +259,44 @@ describe('from the tail', () => {
 })
 
 describe('from the files', () => {
-  test('one read brings records that lie near each other, also of several queues', async () => {
+  test('one read brings records that lie near each other, and serves the other queues too', async () => {
     const store = await onFiles(40, (i) => ({ queueId: i % 4 }))
     const reads = (): number => store.disk.fileSystem.operations.filter(({ operation }) => operation === 'read').length
-    await ask(store.store, { queueId: 1, countMax: 1 }) // the window of units
+    for (let queueId = 0; queueId < 4; queueId++) await ask(store.store, { queueId, countMax: 1 }) // the windows of units
     const before = reads()
-    expect(askNow(store.store, { queueId: 1 })).toBeUndefined()
     expect(bodies(await ask(store.store, { queueId: 1 }))).toEqual(Array.from({ length: 10 }, (_, i) => `m${4 * i + 1}`))
-    expect(reads() - before).toBe(2) // this one's and that of the query before
+    expect(bodies(askNow(store.store, { queueId: 2 }) as QueryAnswer)).toEqual(
+      Array.from({ length: 10 }, (_, i) => `m${4 * i + 2}`),
+    )
+    expect(reads() - before).toBe(1)
+  })
+
+  test('queries that come together share what the first of them reads', async () => {
+    const store = await onFiles(40, (i) => ({ queueId: i % 4 }))
+    for (let queueId = 0; queueId < 4; queueId++) await ask(store.store, { queueId, countMax: 1 })
+    const before = store.disk.fileSystem.operations.length
+    const answers = await Promise.all([0, 1, 2, 3, 0, 1, 2, 3].map((queueId) => ask(store.store, { queueId, reader: {} })))
+    expect(answers.map(({ count }) => count)).toEqual(Array.from({ length: 8 }, () => 10))
+    expect(store.disk.fileSystem.operations.length - before).toBe(2) // those that ran at once
+  })
+
+  test('a chunk that ended with the log is read again when the log has grown, and few are kept', async () => {
+    const small = { store: { commitLogFileSize: 1024 * 1024, tailSize: 256 * 1024 } }
+    const first = await TestStore.inMemory(small)
+    for (let i = 0; i < 4; i++) await first.put({ body: `m${i}` })
+    const store = await first.restarted(small)
+    expect((await ask(store.store)).count).toBe(4)
+    for (let i = 4; i < 8; i++) await store.put({ body: `m${i}` })
+    for (let i = 0; i < 1000; i++) await store.put({ body: Buffer.alloc(8000, 'f'), queueId: 1 }) // far more than the tail
+    await store.dispatched()
+    expect(bodies(await ask(store.store))).toEqual(Array.from({ length: 8 }, (_, i) => `m${i}`))
+    let next = 0
+    while (next < 950) {
+      const answer = await ask(store.store, { queueId: 1, offset: next })
+      expect(answer.messages[0]?.queueOffset).toBe(next)
+      next = answer.nextBeginOffset
+    }
+    expect(bodies(await ask(store.store))).toEqual(Array.from({ length: 8 }, (_, i) => `m${i}`))
   })
 
   test('records of more than one log file, and those in the tail behind them, are one answer', async () => {
@@ -258,6 +306,20 @@ describe('from the files', () => {
     const answer = await ask(store.store, { offset: 5 })
     expect(answer.messages.map(({ queueOffset }) => queueOffset)).toEqual(Array.from({ length: answer.count }, (_, i) => 5 + i))
     expect(answer.count).toBe(27)
+  })
+
+  test('records that stand far from each other are read one by one', async () => {
+    const large = { store: { commitLogFileSize: 1024 * 1024, tailSize: 256 * 1024 } }
+    const first = await TestStore.inMemory(large)
+    for (let i = 0; i < 6; i++) {
+      await first.put({ body: `m${i}` })
+      await first.put({ body: Buffer.alloc(200_000), queueId: 1 })
+    }
+    const store = await first.restarted(large)
+    await ask(store.store, { countMax: 1 })
+    const before = store.disk.fileSystem.operations.length
+    expect(bodies(await ask(store.store))).toEqual(Array.from({ length: 6 }, (_, i) => `m${i}`))
+    expect(store.disk.fileSystem.operations.length - before).toBe(6)
   })
 
   test('a record larger than one read', async () => {
@@ -272,7 +334,7 @@ describe('from the files', () => {
 
   test('a disk that cannot be read is an error, and the next query finds the messages', async () => {
     const store = await onFiles(3)
-    await ask(store.store)
+    await ask(store.store, { countMax: 1 }) // the window of units, and one record alone
     store.disk.fileSystem.failNext('read', 'EIO', { pathEndsWith: 'commitlog/00000000000000000000' })
     expect(await errorOf(ask(store.store))).toMatchObject({ code: 'STORE_READ_FAILED' })
     expect(await ask(store.store)).toMatchObject({ count: 3 })
@@ -309,7 +371,7 @@ describe('from the files', () => {
 
   test('what waits for its turn at the disk while the store stops gets an error', async () => {
     const store = await onFiles(3)
-    await ask(store.store)
+    await ask(store.store, { countMax: 1 }) // the window of units, and one record alone
     store.disk.fileSystem.hold('read')
     const answers = [1, 2, 3].map(() =>
       ask(store.store).then(

@@ -425,6 +425,19 @@ describe('start and stop', () => {
     )
   })
 
+  test.each([
+    ['ENOSPC', 'no room is left on the disk (ENOSPC); make room, or choose another folder'],
+    ['EMFILE', 'as many files open as it may (EMFILE); raise the limit on open files'],
+    ['EIO', 'the disk answers with an error (EIO); check the disk'],
+  ])('%s at start is told in words, with the file and a way out that fits', async (code, words) => {
+    const disk = new MemoryDisk()
+    disk.fileSystem.failNext('open', code, { pathEndsWith: 'abort' })
+    const message = expect.stringMatching(/^the store folder \/store cannot be used: \/store\/abort: [^\n]*--store$/)
+    const error = await TestStore.open(disk).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'STORE_NOT_WRITABLE', message })
+    expect(error).toMatchObject({ message: expect.stringContaining(words), details: { errno: code } })
+  })
+
   test('a log file of another length is refused with both lengths, and nothing is changed', async () => {
     const store = await TestStore.inMemory()
     await store.put()

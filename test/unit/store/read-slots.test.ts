@@ -38,3 +38,28 @@ test('slots come free again, also when a read ends at once', () => {
   }
   expect(count).toBe(10)
 })
+
+test('readers take turns: one that asks for much keeps the others waiting for one read at most', () => {
+  const readSlots = new ReadSlots()
+  const running: { name: string; done: () => void }[] = []
+  const readers = { a: {}, b: {}, c: {} }
+  const run = (reader: keyof typeof readers, name: string): void =>
+    readSlots.run(readers[reader], (done) => void running.push({ name, done }))
+  for (const name of ['a1', 'a2', 'a3', 'a4', 'a5']) run('a', name)
+  run('b', 'b1')
+  run('b', 'b2')
+  run('c', 'c1')
+  for (let i = 0; i < 8; i++) running[i]?.done()
+  expect(running.map(({ name }) => name)).toEqual(['a1', 'a2', 'a3', 'b1', 'c1', 'a4', 'b2', 'a5'])
+})
+
+test('what a reader waited for is dropped when it is forgotten; what runs frees its slot', () => {
+  const readSlots = new ReadSlots()
+  const running: { name: string; done: () => void }[] = []
+  const gone = {}
+  for (const name of ['a', 'b', 'c']) readSlots.run(gone, (done) => void running.push({ name, done }))
+  readSlots.run({}, (done) => void running.push({ name: 'other', done }))
+  readSlots.forget(gone)
+  running[0]?.done()
+  expect(running.map(({ name }) => name)).toEqual(['a', 'b', 'other'])
+})

@@ -8,6 +8,7 @@ import { MessageStore } from '../../../src/store/message-store.ts'
 import { type AcquireProcessLock, lockStore } from '../../../src/store/store-lock.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { MemoryFileSystem } from '../../helpers/memory-file-system.ts'
+import { RETENTION } from '../../helpers/retention-options.ts'
 import { LOG_FILE_SIZE, overwrite, QUEUE_FILE_SIZE } from '../../helpers/store-fixture.ts'
 import { temporaryFolder } from '../../helpers/temporary-folder.ts'
 
@@ -46,6 +47,7 @@ function storeIn(directory: string, pid: number, acquire: AcquireProcessLock): M
         queueIntervalMs: 1000,
         syncTimeoutMs: 5000,
       },
+      retention: RETENTION,
     },
     { acquire, owner: { pid, startedAt: '2023-11-14T22:13:20.000Z' } },
   )

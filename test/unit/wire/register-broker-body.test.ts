@@ -59,7 +59,7 @@ describe('JSON', () => {
 
   test('mappings of static topics have number keys without quotes, and are kept', () => {
     const text =
-      '{"topicConfigSerializeWrapper":{"topicConfigTable":{"T":{"perm":6,"readQueueNums":8,"writeQueueNums":4}},"topicQueueMappingInfoMap":{"T":{"bname":"b","currIdMap":{0:0,1:1},"dirty":false,"epoch":7,"topic":"T","totalQueues":2}}}}'
+      '{"topicConfigSerializeWrapper":{"topicConfigTable":{"T":{"perm":6,"readQueueNums":8,"writeQueueNums":4}},"topicQueueMappingInfoMap":{"T":{"bname":"b","currIdMap":{0:0,1:1},"dirty":false,"epoch":7,"topic":"T","totalQueues":2,"other":{"a":{}},"list":[1]}}}}'
     const { queueMappings, topics } = decodeRegisterBrokerBody(Buffer.from(text), false, V5)
     expect(topics).toEqual([T])
     expect(queueMappings.get('T')).toEqual({
@@ -151,6 +151,11 @@ describe('compressed', () => {
   test.each([-1, 0x7fff_ffff, 1_000_000])('a count of %i topics that are not there', (number) => {
     const body = deflateSync(Buffer.concat([part(JSON.stringify(dataVersion)), count(number)]))
     bad(() => decodeRegisterBrokerBody(body, true, V5), 'WIRE_BAD_LENGTH')
+  })
+
+  test('a count is checked before anything is read: each thing takes its length at least', () => {
+    const body = deflateSync(Buffer.concat([part(JSON.stringify(dataVersion)), count(26), Buffer.alloc(100)]))
+    expect(() => decodeRegisterBrokerBody(body, true, V5)).toThrow('the body ends inside its topics')
   })
 
   test('numbers that are none', () =>

@@ -28,7 +28,7 @@ const STORED: PutResult = { status: 'PUT_OK', physicOffset: 1_073_742_219, queue
 
 interface StoreState {
   isSlave: boolean
-  readOnlyReason: string | null
+  putRefusalReason: string | null
   result: PutResult
 }
 
@@ -45,7 +45,7 @@ const EVERY_GROUP: SendGroups = { find: () => ({ retryMaxTimes: 16 }) }
 
 function setUp({ store = {}, topics: topicOptions = {}, table = {}, brokerPermission = 6, groups = EVERY_GROUP }: Setup = {}) {
   const puts: { draft: MessageDraft; properties: Map<string, string>; body: string; waits: boolean }[] = []
-  const state = { isSlave: false, readOnlyReason: null, result: STORED, ...store }
+  const state = { isSlave: false, putRefusalReason: null, result: STORED, ...store }
   const stub = {
     ...state,
     put(draft: MessageDraft, waits: boolean, done: (result: PutResult) => void): void {
@@ -182,7 +182,7 @@ describe('a message that is stored', () => {
   })
 
   test('a read-only store: its reason is told', () => {
-    const store = { readOnlyReason: 'the disk is full', result: notStored('SERVICE_NOT_AVAILABLE') }
+    const store = { putRefusalReason: 'the disk is full', result: notStored('SERVICE_NOT_AVAILABLE') }
     expect(setUp({ store }).send(sendRequest()).remark).toContain('the disk is full')
   })
 
