@@ -16,12 +16,17 @@ import type { AcquireProcessLock } from '../store/store-lock.ts'
 import type { BrokerAddresses } from './broker-addresses.ts'
 import { ClientManager } from './client-manager.ts'
 import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
+import { DelayOffsetManager } from './delay-offset-manager.ts'
+import { MasterDirectory } from './master-directory.ts'
+import { NameServerMembership } from './name-server-membership.ts'
 import { haOptions, storeOptions } from './part-options.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
+import { SlaveSynchronize } from './slave-synchronize.ts'
 import { SubscriptionGroupManager } from './subscription-group-manager.ts'
+import { synchronizedTables } from './synchronized-tables.ts'
 import { TopicConfigManager } from './topic-config-manager.ts'
 
 /** Distance of the fast port below the broker's (BrokerController: VIP channel). */
@@ -48,7 +53,13 @@ export class BrokerController implements Service {
   readonly #topics: TopicConfigManager
   readonly #groups: SubscriptionGroupManager
   readonly #offsets: ConsumerOffsetManager
+  readonly #delayOffsets: DelayOffsetManager
+  /** On a slave. */
+  readonly #synchronize: SlaveSynchronize | null
   readonly #clients: ClientManager
+  /** On a slave that is told no master: where name servers tell it. */
+  readonly #directory: MasterDirectory | null
+  #membership: NameServerMembership | null = null
   readonly #holdService: PullRequestHoldService
   readonly #processors: ProcessorTable
   readonly #lagLog: SlaveLagLog
@@ -68,16 +79,23 @@ export class BrokerController implements Service {
       owner: { pid: hooks.process.pid, startedAt: isoTime(hooks.process.bootTimestamp) },
     })
     const haLogger = logger.child({ part: 'ha' })
-    this.#join = isSlave ? new SlaveJoin(platform, haLogger, this.#store, config) : null
-    const slave = this.#join === null ? null : { join: this.#join, onRefused: (error: MqError) => hooks.onFatal(error) }
+    const learnsMaster = isSlave && config.masterAddress === null && usesNameServers(config)
+    this.#directory = learnsMaster ? new MasterDirectory(platform.clock, haLogger, () => this.#linkDownMs) : null
+    this.#join = isSlave ? new SlaveJoin(platform, haLogger, this.#store, config, this.#directory) : null
+    const onRefused = (error: MqError): void => hooks.onFatal(error)
+    const onFollowing = (): void => this.#synchronize?.joined()
+    const slave = this.#join === null ? null : { join: this.#join, onRefused, onFollowing }
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
     this.#store.useGate(this.#haService)
+    this.#directory?.onMoved(() => this.#haService.masterMoved())
     this.#store.useSlavePositions(this.#haService)
     const { fileSystem, clock } = platform
     const storage = { fileSystem, clock, logger, turns: this.#store.readSlots, directory: config.storePathRootDir }
     this.#topics = new TopicConfigManager(storage, config)
     this.#groups = new SubscriptionGroupManager(storage, config)
     this.#offsets = new ConsumerOffsetManager(storage, config)
+    this.#delayOffsets = new DelayOffsetManager(storage)
+    this.#synchronize = this.#join === null ? null : this.#makeSynchronize(this.#join)
     this.#clients = new ClientManager({ clock, logger, groups: this.#groups, topics: this.#topics, isSlave })
     this.#holdService = new PullRequestHoldService(platform.clock)
     this.#store.useArrivals(this.#holdService)
@@ -106,6 +124,7 @@ export class BrokerController implements Service {
       this.#topics.load()
       this.#groups.load()
       this.#offsets.start()
+      this.#delayOffsets.load()
       this.#clients.start()
       await this.#listen()
     } catch (error) {
@@ -115,6 +134,8 @@ export class BrokerController implements Service {
       throw error
     }
     this.#lagLog.start()
+    await this.#synchronize?.start()
+    await this.#membership?.start() // last: whoever finds this broker in the routes is served (F06)
     const { listen, haListen, fastListen } = this.addresses
     const { brokerRole, brokerName, brokerId } = this.#config
     this.#logger.info(
@@ -145,16 +166,18 @@ export class BrokerController implements Service {
   }
 
   async #stop(): Promise<void> {
+    await this.#membership?.stop() // first: no client comes any more (H10)
     this.#lagLog.stop()
     this.#clients.stop()
     this.#holdService.stop() // a server that ends waits for what is in flight
+    await this.#synchronize?.stop()
     await this.#haService.stopFollowing() // before the store refuses what the master sends
     await this.#store.quiesce()
     await Promise.all(this.#servers.map((server) => server.stop()))
     await this.#haService.drain(DRAIN_TIMEOUT_MS)
     await this.#haService.stop()
     await this.#join?.close() // behind the one who asks through it, or that would only try again
-    await Promise.all([this.#topics.stop(), this.#groups.stop(), this.#offsets.stop()])
+    await Promise.all([this.#topics, this.#groups, this.#offsets, this.#delayOffsets].map((table) => table.stop()))
     await this.#store.stop()
   }
 
@@ -167,6 +190,38 @@ export class BrokerController implements Service {
     const fast = await this.#serve({ host: bindAddress, port: fastPort }, "the fast port, two below the broker's,")
     await this.#haService.start()
     this.#addresses = { listen: main.address, haListen: this.#haService.address, fastListen: fast.address }
+    if (usesNameServers(this.#config)) this.#membership = this.#makeMembership(this.#addresses)
+  }
+
+  #makeMembership({ listen, haListen }: BrokerAddresses): NameServerMembership {
+    const directory = this.#directory
+    return new NameServerMembership(
+      this.#platform,
+      this.#logger.child({ part: 'registration' }),
+      this.#config,
+      { listenPort: listen.port, haListenPort: haListen.port },
+      this.#topics,
+      this.#synchronize === null ? null : { directory, registered: () => this.#synchronize?.now() },
+    )
+  }
+
+  #makeSynchronize(join: SlaveJoin): SlaveSynchronize {
+    const tables = {
+      clock: this.#platform.clock,
+      topics: this.#topics,
+      groups: this.#groups,
+      offsets: this.#offsets,
+      delayOffsets: this.#delayOffsets,
+      topicDeleted: () => {},
+    }
+    const logger = this.#logger.child({ part: 'synchronize' })
+    return new SlaveSynchronize(this.#platform.clock, logger, () => join.metadataSource, synchronizedTables(tables))
+  }
+
+  /** For how long this slave's link has been down; 0 while it is up. */
+  get #linkDownMs(): number {
+    const since = this.#haService.clientInfo?.downSinceTimestamp ?? 0
+    return since === 0 ? 0 : this.#platform.clock.wallMs() - since
   }
 
   get #parts(): BrokerParts {
@@ -180,6 +235,7 @@ export class BrokerController implements Service {
       topics: this.#topics,
       groups: this.#groups,
       offsets: this.#offsets,
+      delayOffsets: this.#delayOffsets,
       clients: this.#clients,
       holdService: this.#holdService,
     }
@@ -200,4 +256,8 @@ export class BrokerController implements Service {
     this.#servers.push(server)
     return server
   }
+}
+
+function usesNameServers(config: BrokerConfig): boolean {
+  return config.namesrvAddr.length > 0 || config.fetchNamesrvAddrByAddressServer
 }

@@ -13,6 +13,7 @@ import { encodeHost } from '../wire/socket-host.ts'
 import { UniqueKeyMaker } from '../wire/unique-key.ts'
 import type { ClientManager } from './client-manager.ts'
 import type { ConsumerOffsetManager } from './consumer-offset-manager.ts'
+import type { DelayOffsetManager } from './delay-offset-manager.ts'
 import { brokerConfigProcessor } from './processors/broker-config-processor.ts'
 import { brokerRuntimeProcessor } from './processors/broker-runtime-processor.ts'
 import { checkClientProcessor, heartbeatProcessor, unregisterClientProcessor } from './processors/client-manage-processors.ts'
@@ -31,6 +32,7 @@ import {
   searchOffsetProcessor,
 } from './processors/queue-offset-processors.ts'
 import { SendMessageProcessor } from './processors/send-message-processor.ts'
+import { tableProcessors } from './processors/table-processors.ts'
 import { viewMessageProcessor } from './processors/view-message-processor.ts'
 import type { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { runtimeInfo } from './runtime-info.ts'
@@ -48,6 +50,7 @@ export interface BrokerParts {
   readonly topics: TopicConfigManager
   readonly groups: SubscriptionGroupManager
   readonly offsets: ConsumerOffsetManager
+  readonly delayOffsets: DelayOffsetManager
   readonly clients: ClientManager
   readonly holdService: PullRequestHoldService
 }
@@ -61,6 +64,7 @@ export function registerProcessors(processors: ProcessorTable, parts: BrokerPart
   registerReading(processors, parts)
   registerOffsets(processors, parts)
   registerClients(processors, parts)
+  for (const [code, processor] of tableProcessors({ ...parts, clock: parts.platform.clock })) processors.register(code, processor)
   registerAdministration(processors, parts, listen)
 }
 

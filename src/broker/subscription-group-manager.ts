@@ -51,6 +51,11 @@ export class SubscriptionGroupManager {
     return this.#dataVersion
   }
 
+  /** As it came, for those who read it. */
+  get forbiddenTable(): FastjsonValue {
+    return this.#forbiddenTable
+  }
+
   /** By name, in the order of the names. */
   *groups(): Generator<SubscriptionGroupConfig, void, undefined> {
     for (const name of this.#names.snapshot()) {

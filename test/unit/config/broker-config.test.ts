@@ -207,7 +207,7 @@ describe('stock files', () => {
 
   test('every key of the reference table is known', () => {
     const keys =
-      'rocketmqHome registerNameServerPeriod forceRegister compressedRegister registerBrokerTimeoutMills enablePropertyFilter transactionTimeOut transferMsgByHeap messageDelayLevel timerMaxDelaySec haSlaveFallbehindMax totalReplicas offsetCheckInSlave configBlackList sendMessageThreadPoolNums enableAutoInSyncReplicas maxHaTransferByteInSecond dLegerGroup redeleteHangedFileInterval destroyMapedFileIntervalForcibly'
+      'rocketmqHome enablePropertyFilter transactionTimeOut transferMsgByHeap messageDelayLevel timerMaxDelaySec haSlaveFallbehindMax totalReplicas offsetCheckInSlave configBlackList sendMessageThreadPoolNums enableAutoInSyncReplicas maxHaTransferByteInSecond dLegerGroup redeleteHangedFileInterval destroyMapedFileIntervalForcibly'
     const { notes } = resolveBrokerConfig({ set: keys.split(' ').map((key) => `${key}=7`) })
     expect(notes).toEqual([{ level: 'debug', message: expect.any(String), fields: { keys: keys.split(' ') } }])
   })
