@@ -33,7 +33,7 @@ export function decodeMessageBatch(bytes: Buffer, countMax: number): BatchedMess
     const propertiesAt = bodyEnd + PROPERTIES_LENGTH_SIZE
     if (end > bytes.length || bodySize < 0 || propertiesAt > end) throw bad('a message is longer than it says', at)
     const propertiesSize = bytes.readInt16BE(bodyEnd)
-    if (propertiesSize < 0 || propertiesAt + propertiesSize !== end) throw bad('the lengths of a message do not add up', at)
+    if (propertiesAt + propertiesSize !== end) throw bad('the lengths of a message do not add up', at)
     messages.push({
       flag: bytes.readInt32BE(at + AT_FLAG),
       body: bytes.subarray(at + AT_BODY, bodyEnd),

@@ -73,7 +73,7 @@ describe('a batch', () => {
   })
 
   test('for which the memory of the log has no room to its end: nothing of it is stored, and later ones are', async () => {
-    const opened = await open({ store: { tailSize: 64 * 1024 } })
+    const opened = await open({ store: { tailSize: 64 * 1024, commitLogFileSize: 1024 * 1024 } })
     opened.disk.fileSystem.hold('write')
     const sizes = [15_000, 15_000, 15_000] // two of them fill a slab, and there are two slabs
     const answers: BatchPutResult[] = []
@@ -88,7 +88,7 @@ describe('a batch', () => {
     opened.disk.fileSystem.release()
     await opened.store.settle()
     expect(answers).toHaveLength(3)
-    const records = logContent(opened.disk).records
+    const records = logContent(opened.disk, 1024 * 1024).records
     expect(records).toHaveLength(3)
     expect(records.map(({ queueOffset }) => queueOffset)).toEqual(records.map((_, index) => index))
     expect((await opened.put()).queueOffset).toBe(3)
