@@ -6,7 +6,6 @@ import type { BrokerConfig } from '../config/config-table.ts'
 import { formatHostPort } from '../config/host-port.ts'
 import { HAService } from '../ha/ha-service.ts'
 import { isoTime } from '../platform/clock.ts'
-import { hostAllowList } from '../platform/host-allow-list.ts'
 import type { Address } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ProcessFacts } from '../platform/process-facts.ts'
@@ -20,6 +19,7 @@ import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import { DelayOffsetManager } from './delay-offset-manager.ts'
 import { MasterDirectory } from './master-directory.ts'
 import { NameServerMembership } from './name-server-membership.ts'
+import { haOptions, storeOptions } from './part-options.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
 import { SlaveJoin } from './slave-join.ts'
@@ -31,8 +31,6 @@ import { TopicConfigManager } from './topic-config-manager.ts'
 
 /** Distance of the fast port below the broker's (BrokerController: VIP channel). */
 const FAST_PORT_DISTANCE = 2
-/** A busy broker then writes each queue a hundred times a second, not once a turn: a quarter of its processor time (bench sync-64). */
-const QUEUE_UNIT_DELAY_MS = 10
 /** How long a stop waits for slaves to take the last bytes: what clients were promised has been waited for already. */
 const DRAIN_TIMEOUT_MS = 2000
 
@@ -262,68 +260,4 @@ export class BrokerController implements Service {
 
 function usesNameServers(config: BrokerConfig): boolean {
   return config.namesrvAddr.length > 0 || config.fetchNamesrvAddrByAddressServer
-}
-
-function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) {
-  return {
-    directory: config.storePathRootDir,
-    commitLogDirectory: config.storePathCommitLog,
-    consumeQueueDirectory: config.storePathConsumeQueue,
-    indexDirectory: config.storePathIndex,
-    checkpointPath: config.storeCheckpoint,
-    abortPath: config.abortFile,
-    commitLogFileSize: config.mappedFileSizeCommitLog,
-    consumeQueueFileSize: config.mappedFileSizeConsumeQueue,
-    queueUnitDelayMs: QUEUE_UNIT_DELAY_MS,
-    index: {
-      enabled: config.messageIndexEnable,
-      geometry: { hashSlotNum: config.maxHashSlotNum, indexNum: config.maxIndexNum },
-    },
-    tailSize: config.commitLogTailSize,
-    bodySizeMax: config.maxMessageSize,
-    isSlave: config.brokerRole === 'SLAVE',
-    flush: {
-      flushDiskType: config.flushDiskType,
-      logIntervalMs: config.flushIntervalCommitLog,
-      leastPages: config.flushCommitLogLeastPages,
-      logThoroughIntervalMs: config.flushCommitLogThoroughInterval,
-      queueIntervalMs: config.flushIntervalConsumeQueue,
-      syncTimeoutMs: config.syncFlushTimeout,
-    },
-    read: {
-      inMemoryBytes: Math.floor((totalMemoryBytes * config.accessMessageInMemoryMaxRatio) / 100),
-      bytesInMemory: config.maxTransferBytesOnMessageInMemory,
-      countInMemory: config.maxTransferCountOnMessageInMemory,
-      bytesOnDisk: config.maxTransferBytesOnMessageInDisk,
-      countOnDisk: config.maxTransferCountOnMessageInDisk,
-      scanBytes: config.maxFilterMessageSize,
-    },
-    retention: {
-      reservedHours: config.fileReservedTime,
-      deleteHours: config.deleteWhen,
-      diskMaxUsedRatio: config.diskMaxUsedSpaceRatio / 100,
-      cleanForciblyRatio: config.diskSpaceCleanForciblyRatio / 100,
-      warningLevelRatio: config.diskSpaceWarningLevelRatio / 100,
-      cleansForcibly: config.cleanFileForciblyEnable,
-      intervalMs: config.cleanResourceInterval,
-      filesPerRunMax: config.deleteFileBatchMax,
-      logFilePauseMs: config.deleteCommitLogFilesInterval,
-      queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
-    },
-  }
-}
-
-function haOptions(config: BrokerConfig) {
-  return {
-    listenOn: { host: config.haBindAddress, port: config.haListenPort },
-    isAllowed: hostAllowList(config.haAllowedHosts),
-    batchSize: config.haTransferBatchSize,
-    heartbeatIntervalMs: config.haSendHeartbeatInterval,
-    housekeepingIntervalMs: config.haHousekeepingInterval,
-    emptySlaveStart: config.haEmptySlaveStart,
-    slavesNeeded: config.brokerRole === 'SYNC_MASTER' ? config.inSyncReplicas - 1 : 0,
-    minInSyncReplicas: config.minInSyncReplicas,
-    maxGapNotInSync: config.haMaxGapNotInSync,
-    slaveTimeoutMs: config.slaveTimeout,
-  }
 }

@@ -70,7 +70,7 @@ export function registerProcessors(processors: ProcessorTable, parts: BrokerPart
 
 function registerMessages(
   processors: ProcessorTable,
-  { platform, config, facts, store, topics }: BrokerParts,
+  { platform, config, facts, store, topics, groups }: BrokerParts,
   listen: Address,
 ): void {
   const { clock, random } = platform
@@ -82,9 +82,10 @@ function registerMessages(
     salt: Math.floor(random.next() * 2 ** 32),
   })
   const options = { ...config, storeHost: { host: brokerIP1, port } }
-  const send = new SendMessageProcessor(store, topics, random, () => keys.next(clock.wallMs()), options)
+  const send = new SendMessageProcessor(store, topics, groups, random, () => keys.next(clock.wallMs()), options)
   processors.register(RequestCode.SEND_MESSAGE, send.process)
   processors.register(RequestCode.SEND_MESSAGE_V2, send.process)
+  processors.register(RequestCode.SEND_BATCH_MESSAGE, send.process)
 }
 
 function registerReading(processors: ProcessorTable, parts: BrokerParts): void {

@@ -12,7 +12,7 @@ import {
 } from './subscription-group-config.ts'
 
 /** Groups of one broker; more are refused, whoever asks. */
-export const GROUPS_MAX = 100_000
+const GROUPS_MAX = 100_000
 
 export interface SubscriptionGroupOptions {
   readonly autoCreateSubscriptionGroup: boolean

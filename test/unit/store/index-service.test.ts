@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { MessageStoreOptions } from '../../../src/store/message-store.ts'
+import type { MessageStoreOptions } from '../../../src/store/message-store-options.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { pass, turns, until } from '../../helpers/ha-fixture.ts'
 import { expectedEntries, indexContent, indexFaults, indexFolder, indexNames, indexPath } from '../../helpers/index-content.ts'
