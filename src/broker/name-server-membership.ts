@@ -3,6 +3,7 @@ import type { Service } from '../base/service.ts'
 import type { BrokerConfig } from '../config/config-table.ts'
 import { formatHostPort } from '../config/host-port.ts'
 import { fetchText } from '../platform/fetch-text.ts'
+import type { Address } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import { AddressServer } from './address-server.ts'
 import type { MasterDirectory } from './master-directory.ts'
@@ -29,6 +30,7 @@ export class NameServerMembership implements Service {
   readonly #registration: Registration
   readonly #addressServer: AddressServer | null
 
+  /** @param onSlaveSeen on a master, with each slave of the group that a name server knows, again and again */
   constructor(
     platform: Platform,
     logger: Logger,
@@ -36,6 +38,7 @@ export class NameServerMembership implements Service {
     ports: OpenPorts,
     topics: TopicConfigManager,
     slave: SlaveSide | null,
+    onSlaveSeen: (address: Address) => void,
   ) {
     this.#config = config
     const identity = {
@@ -50,6 +53,9 @@ export class NameServerMembership implements Service {
       answered: (nameServer, { master }) => {
         slave?.directory?.answered(nameServer, master)
         slave?.registered()
+      },
+      memberSeen: (brokerId, address) => {
+        if (config.brokerId === 0 && brokerId > 0) onSlaveSeen(address)
       },
       silent: (nameServer) => slave?.directory?.silent(nameServer),
     })

@@ -12,6 +12,7 @@ import { RequestCode } from '../wire/request-code.ts'
 import { encodeHost } from '../wire/socket-host.ts'
 import { UniqueKeyMaker } from '../wire/unique-key.ts'
 import type { ClientManager } from './client-manager.ts'
+import { type ClusterStatus, clusterInfo } from './cluster-status.ts'
 import type { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import type { DelayOffsetManager } from './delay-offset-manager.ts'
 import { brokerConfigProcessor } from './processors/broker-config-processor.ts'
@@ -51,6 +52,9 @@ export interface BrokerParts {
   readonly groups: SubscriptionGroupManager
   readonly offsets: ConsumerOffsetManager
   readonly delayOffsets: DelayOffsetManager
+  readonly cluster: () => ClusterStatus
+  /** A slave has told the address of its broker port. */
+  readonly slaveSeen: (address: Address) => void
   readonly clients: ClientManager
   readonly holdService: PullRequestHoldService
 }
@@ -131,8 +135,11 @@ function registerAdministration(processors: ProcessorTable, parts: BrokerParts, 
   const { platform, config, facts, store, haService } = parts
   const dataVersion = { counter: 0, stateVersion: 0, timestamp: facts.bootTimestamp }
   const texts = () => configTexts(config, listen.port, haService.address.port)
-  const runtime = () => runtimeInfo(platform, facts, config, store, haService)
-  processors.register(RequestCode.GET_BROKER_CONFIG, brokerConfigProcessor(texts, dataVersion, haService, rateLimitedLog(parts)))
+  const runtime = () => ({ ...runtimeInfo(platform, facts, config, store, haService), ...clusterInfo(parts.cluster()) })
+  processors.register(
+    RequestCode.GET_BROKER_CONFIG,
+    brokerConfigProcessor(texts, dataVersion, haService, rateLimitedLog(parts), parts.slaveSeen),
+  )
   processors.register(RequestCode.GET_BROKER_RUNTIME_INFO, brokerRuntimeProcessor(runtime))
   processors.register(RequestCode.GET_BROKER_HA_STATUS, haStatusProcessor(haService, store.log, config.brokerRole !== 'SLAVE'))
 }
