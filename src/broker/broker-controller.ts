@@ -207,7 +207,9 @@ export class BrokerController implements Service {
       this.#config,
       { listenPort: listen.port, haListenPort: haListen.port },
       this.#topics,
-      this.#synchronize === null ? null : { directory, registered: () => this.#synchronize?.now() },
+      this.#synchronize === null
+        ? null
+        : { directory, registered: () => this.#synchronize?.now(), linkDownMs: () => this.#linkDownMs },
       (address) => this.#slaveOffsets?.slaveSeen(address),
     )
   }
