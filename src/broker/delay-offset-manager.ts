@@ -1,3 +1,4 @@
+import { sameTableVersion } from '../wire/register-broker-body.ts'
 import { type ConfigStorage, ConfigTableFile } from './config-table-file.ts'
 import { type DataVersion, readDataVersion } from './data-version.ts'
 import { fastjsonPieces } from './fastjson-text.ts'
@@ -38,7 +39,9 @@ export class DelayOffsetManager {
    */
   replaceAll(offsets: ReadonlyMap<number, number>, dataVersion: DataVersion): Promise<boolean> {
     const isSame =
-      offsets.size === this.#offsets.size && [...offsets].every(([level, offset]) => this.#offsets.get(level) === offset)
+      sameTableVersion(dataVersion, this.#dataVersion) &&
+      offsets.size === this.#offsets.size &&
+      [...offsets].every(([level, offset]) => this.#offsets.get(level) === offset)
     this.#offsets = offsets
     this.#dataVersion = dataVersion
     if (!isSame) this.#file.changed()
