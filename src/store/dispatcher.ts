@@ -11,6 +11,7 @@ import type { CommitLog } from './commit-log.ts'
 import { type FoundRecord, NO_ROOM_FOR_BLANK } from './commit-log-recovery.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import type { ConsumeQueueStore } from './consume-queue-store.ts'
+import { DispatchPace } from './dispatch-pace.ts'
 import type { IndexService } from './index-service.ts'
 import { QueueFinder } from './queue-finder.ts'
 
@@ -33,6 +34,8 @@ export interface DispatcherOptions {
   readonly limit: () => number
   /** How long units wait for others of their queue before they are written; 0: to the end of the turn. */
   readonly unitDelayMs: number
+  /** How far dispatch may fall behind while the log grows fast, in bytes; see DispatchPace. */
+  readonly behindMax: number
   /** Gets every record after the queues. */
   readonly index?: IndexService
 }
@@ -62,6 +65,7 @@ export class Dispatcher {
   readonly #events: DispatcherEvents
   readonly #limit: () => number
   readonly #unitDelayMs: number
+  readonly #pace: DispatchPace
   readonly #index: IndexService | null
   readonly #fields = new RecordFields()
   readonly #properties = new RecordProperties()
@@ -82,6 +86,7 @@ export class Dispatcher {
   #gatheredUnits = 0
   #sinceLook = 0
   #unitTimer: Timer | null = null
+  #restTimer: Timer | null = null
   #arrivals: ArrivalListener | null = null
 
   constructor(
@@ -98,6 +103,7 @@ export class Dispatcher {
     this.#logger = logger
     this.#limit = options.limit
     this.#unitDelayMs = options.unitDelayMs
+    this.#pace = new DispatchPace(options.behindMax)
     this.#index = options.index ?? null
     this.#events = events
   }
@@ -153,12 +159,28 @@ export class Dispatcher {
   /** The log has grown, or the limit has moved. */
   pump(): void {
     if (this.#turnPending || this.stalledReason !== null) return
-    if (!this.#dispatchForOneTurn()) return
+    const startMs = this.#clock.monotonicMs()
+    const start = this.#position
+    const more = this.#dispatchForOneTurn()
+    const turnMs = this.#clock.monotonicMs() - startMs
+    const restMs = this.#pace.restAfter(turnMs, this.#position - start, this.#position, this.#log.maxOffset)
+    if (restMs === 0 && !more) return
     this.#turnPending = true
-    this.#clock.afterTick(() => {
-      this.#turnPending = false
-      this.pump()
-    })
+    if (restMs > 0) this.#restTimer = this.#clock.setTimer(Math.max(1, restMs), this.#nextTurn)
+    else this.#clock.afterTick(this.#nextTurn)
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#turnPending = false
+    this.#restTimer = null
+    this.pump()
+  }
+
+  /** `pump` for who waits for it: no rest is taken. */
+  pumpAtOnce(): void {
+    if (this.#restTimer === null) return this.pump()
+    this.#restTimer.cancel()
+    this.#nextTurn()
   }
 
   /** The disk that refused queue units is well again: they are written now, and dispatch goes on. */

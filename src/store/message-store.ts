@@ -131,19 +131,19 @@ export class MessageStore implements Service {
       options.index ?? { enabled: false, geometry: DEFAULT_INDEX_GEOMETRY },
       (error) => this.#onIndexFailed(error),
     )
+    const limits = options.read ?? STOCK_READ_LIMITS
     this.#dispatcher = new Dispatcher(
       this.log,
       this.queues,
       clock,
       logger,
-      { limit, unitDelayMs: options.queueUnitDelayMs, index: this.#index },
+      { limit, unitDelayMs: options.queueUnitDelayMs, behindMax: limits.inMemoryBytes, index: this.#index },
       {
         onQueueWriteFailed: (error) =>
           this.#health.writeFailed(`the queues could not be written: ${error.message}`, error, error),
         onStalled: (reason) => this.#onDispatchStalled(reason),
       },
     )
-    const limits = options.read ?? STOCK_READ_LIMITS
     this.#reader = new MessageReader(this.log, this.queues, this.readSlots, limits)
     this.lookup = new QueueLookup(this.log, this.queues, this.readSlots, limits.inMemoryBytes)
     this.#indexCatchUp = new IndexCatchUp(this.log, this.#index, clock, logger, () => this.#dispatcher.recordEnd)
@@ -383,7 +383,7 @@ export class MessageStore implements Service {
   async #dispatchRest(): Promise<void> {
     while (this.#dispatcher.stalledReason === null) {
       const before = this.#dispatcher.position
-      this.#dispatcher.pump()
+      this.#dispatcher.pumpAtOnce()
       await new Promise<void>((resolve) => this.#platform.clock.afterTick(resolve))
       if (this.#dispatcher.position === before) return
     }
