@@ -163,7 +163,7 @@ export class MessageStore implements Service {
       },
       { onWritten: (endOffset) => this.#onWritten(endOffset), onFailed: (error) => this.#onLogFailed(error) },
     )
-    this.queues = new ConsumeQueueStore(fileSystem, this.#queueDirectory, options.consumeQueueFileSize)
+    this.queues = new ConsumeQueueStore(fileSystem, this.#queueDirectory, options.consumeQueueFileSize, logger)
     const limit = (): number => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.log.flushedOffset : this.log.maxOffset)
     this.#index = new IndexService(
       fileSystem,
@@ -199,6 +199,7 @@ export class MessageStore implements Service {
       options.retention,
     )
     this.#retention.follow((minOffset) => void this.#index.deleteBefore(minOffset))
+    this.#retention.follow((minOffset) => queues.forgetDeletedBefore(minOffset))
   }
 
   /** Joins replication to the store; before `start`. */
@@ -383,6 +384,26 @@ export class MessageStore implements Service {
     this.log.appendReplicated(offset, bytes)
   }
 
+  /**
+   * Takes the queues of a topic away with all messages that lie before `beforeOffset` in the log; one of the same name begins at queue offset 0
+   * (E05). Resolves when a crash cannot bring them back; the files themselves are removed behind that. Messages under way are deleted too.
+   * @param beforeOffset a slave that follows its master's table says where its log ended when it asked; the log's end where nothing is said
+   * @throws StoreError STORE_READ_ONLY where the disk does not take it: the topic then is as it was, or comes back with the next start
+   */
+  async deleteTopic(topic: string, beforeOffset = this.log.appendOffset): Promise<void> {
+    if (!isQueueName(topic, Buffer.byteLength(topic), 0)) return
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.queues.deleteTopic(topic, beforeOffset, (error) => (error === null ? resolve() : reject(error)))
+        this.#offsets.forget(topic)
+      })
+    } catch (error) {
+      if (!isSystemError(error)) throw error
+      throw new StoreError('STORE_READ_ONLY', `the queues of ${topic} could not be deleted: ${error.message}`, { topic }, error)
+    }
+    this.#logger.info({ topic, beforeOffset }, 'the queues of a topic were deleted')
+  }
+
   /** Resolves when everything taken so far is written and dispatched, so that `lastRecord` is the last one there is. */
   async settle(): Promise<void> {
     await this.log.drain()
@@ -455,7 +476,8 @@ export class MessageStore implements Service {
   #onLogFailed(error: StoreError): void {
     const failed = this.#unwritten.drain()
     // The last first, so every queue ends at the number its first lost message had.
-    for (const put of failed.reverse()) if (put.takesQueuePlace) this.#offsets.set(put.topic, put.queueId, put.queueOffset)
+    for (const put of failed.reverse()) if (put.takesQueuePlace) this.#offsets.giveBack(put.topic, put.queueId, put.queueOffset)
+    this.queues.lowerBeginnings(this.log.maxOffset)
     this.#onWriteFailed(error.message, error, error.cause)
     for (const put of failed.reverse()) put.failed(notStored('SERVICE_NOT_AVAILABLE'))
   }
