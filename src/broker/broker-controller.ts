@@ -13,12 +13,14 @@ import type { ProcessFacts } from '../platform/process-facts.ts'
 import { ProcessorTable } from '../remoting/processor-table.ts'
 import { RemotingServer } from '../remoting/remoting-server.ts'
 import { MessageStore } from '../store/message-store.ts'
+import type { RetentionOptions } from '../store/retention.ts'
 import type { AcquireProcessLock } from '../store/store-lock.ts'
 import type { BrokerAddresses } from './broker-addresses.ts'
 import { ClientManager } from './client-manager.ts'
 import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
+import { RuntimeConfig } from './runtime-config.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
 import { SubscriptionGroupManager } from './subscription-group-manager.ts'
@@ -42,6 +44,7 @@ export interface BrokerHooks {
 export class BrokerController implements Service {
   readonly #platform: Platform
   readonly #logger: Logger
+  readonly #runtimeConfig: RuntimeConfig
   readonly #config: BrokerConfig
   readonly #hooks: BrokerHooks
   readonly #store: MessageStore
@@ -59,9 +62,11 @@ export class BrokerController implements Service {
   #starting: Promise<void> = Promise.resolve()
   #stopping: Promise<void> | null = null
 
-  constructor(platform: Platform, logger: Logger, config: BrokerConfig, hooks: BrokerHooks) {
+  constructor(platform: Platform, logger: Logger, startConfig: BrokerConfig, hooks: BrokerHooks) {
     this.#platform = platform
     this.#logger = logger
+    this.#runtimeConfig = new RuntimeConfig(startConfig, () => platform.clock.wallMs())
+    const config = this.#runtimeConfig.values
     this.#config = config
     this.#hooks = hooks
     const isSlave = config.brokerRole === 'SLAVE'
@@ -176,6 +181,7 @@ export class BrokerController implements Service {
       platform: this.#platform,
       logger: this.#logger,
       config: this.#config,
+      runtimeConfig: this.#runtimeConfig,
       facts: this.#hooks.process,
       store: this.#store,
       haService: this.#haService,
@@ -238,18 +244,37 @@ function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) 
       countOnDisk: config.maxTransferCountOnMessageInDisk,
       scanBytes: config.maxFilterMessageSize,
     },
-    retention: {
-      reservedHours: config.fileReservedTime,
-      deleteHours: config.deleteWhen,
-      diskMaxUsedRatio: config.diskMaxUsedSpaceRatio / 100,
-      cleanForciblyRatio: config.diskSpaceCleanForciblyRatio / 100,
-      warningLevelRatio: config.diskSpaceWarningLevelRatio / 100,
-      cleansForcibly: config.cleanFileForciblyEnable,
-      intervalMs: config.cleanResourceInterval,
-      filesPerRunMax: config.deleteFileBatchMax,
-      logFilePauseMs: config.deleteCommitLogFilesInterval,
-      queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
+    retention: retentionOptions(config),
+  }
+}
+
+/** What may change while the broker runs is looked up each time. */
+function retentionOptions(config: BrokerConfig): RetentionOptions {
+  return {
+    get reservedHours() {
+      return config.fileReservedTime
     },
+    get deleteHours() {
+      return config.deleteWhen
+    },
+    get diskMaxUsedRatio() {
+      return config.diskMaxUsedSpaceRatio / 100
+    },
+    get cleanForciblyRatio() {
+      return config.diskSpaceCleanForciblyRatio / 100
+    },
+    get warningLevelRatio() {
+      return config.diskSpaceWarningLevelRatio / 100
+    },
+    get cleansForcibly() {
+      return config.cleanFileForciblyEnable
+    },
+    get filesPerRunMax() {
+      return config.deleteFileBatchMax
+    },
+    intervalMs: config.cleanResourceInterval,
+    logFilePauseMs: config.deleteCommitLogFilesInterval,
+    queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
   }
 }
 

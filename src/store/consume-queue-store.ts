@@ -104,6 +104,11 @@ export class ConsumeQueueStore {
     this.#deleted.sync(physicOffset, done)
   }
 
+  /** Records of `topic` before this place in the log are deleted. */
+  beginningOf(topic: string): number {
+    return this.#deleted.beginningOf(topic)
+  }
+
   /** An empty queue in the place of one that was deleted elsewhere. Throws as the disk does. */
   restart(queue: ConsumeQueue): ConsumeQueue {
     const { topic, queueId, directory } = queue

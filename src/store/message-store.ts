@@ -386,22 +386,24 @@ export class MessageStore implements Service {
 
   /**
    * Takes the queues of a topic away with all messages that lie before `beforeOffset` in the log; one of the same name begins at queue offset 0
-   * (E05). Resolves when a crash cannot bring them back; the files themselves are removed behind that. Messages under way are deleted too.
+   * (E05). They are gone when this returns; the promise resolves when a crash cannot bring them back, and rejects with STORE_READ_ONLY where it
+   * could. Their files are removed behind that. Messages under way are deleted too.
    * @param beforeOffset a slave that follows its master's table says where its log ended when it asked; the log's end where nothing is said
-   * @throws StoreError STORE_READ_ONLY where the disk does not take it: the topic then is as it was, or comes back with the next start
+   * @throws StoreError STORE_READ_ONLY at once where the disk does not take it: the topic then is as it was
    */
-  async deleteTopic(topic: string, beforeOffset = this.log.appendOffset): Promise<void> {
-    if (!isQueueName(topic, Buffer.byteLength(topic), 0)) return
+  deleteTopic(topic: string, beforeOffset = this.log.appendOffset): Promise<void> {
+    const failed = (error: Error): StoreError =>
+      new StoreError('STORE_READ_ONLY', `the queues of ${topic} could not be deleted: ${error.message}`, { topic }, error)
+    if (!isQueueName(topic, Buffer.byteLength(topic), 0)) return Promise.resolve()
+    const { promise, settle } = settled(failed)
     try {
-      await new Promise<void>((resolve, reject) => {
-        this.queues.deleteTopic(topic, beforeOffset, (error) => (error === null ? resolve() : reject(error)))
-        this.#offsets.forget(topic)
-      })
+      this.queues.deleteTopic(topic, beforeOffset, settle)
     } catch (error) {
-      if (!isSystemError(error)) throw error
-      throw new StoreError('STORE_READ_ONLY', `the queues of ${topic} could not be deleted: ${error.message}`, { topic }, error)
+      throw isSystemError(error) ? failed(error) : error
     }
+    this.#offsets.forget(topic)
     this.#logger.info({ topic, beforeOffset }, 'the queues of a topic were deleted')
+    return promise
   }
 
   /** Resolves when everything taken so far is written and dispatched, so that `lastRecord` is the last one there is. */
@@ -554,6 +556,15 @@ export class MessageStore implements Service {
     this.#releaseLock?.()
     this.#releaseLock = null
   }
+}
+
+/** A promise that a callback settles. */
+function settled(asError: (error: Error) => StoreError) {
+  let settle: (error: Error | null) => void = () => {}
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = (error) => (error === null ? resolve() : reject(asError(error)))
+  })
+  return { promise, settle }
 }
 
 function notUsable(directory: string, cause: SystemError): StoreError {
