@@ -22,6 +22,7 @@ import { NameServerMembership } from './name-server-membership.ts'
 import { haOptions, storeOptions } from './part-options.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
+import { RuntimeConfig } from './runtime-config.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
 import { SlaveSynchronize } from './slave-synchronize.ts'
@@ -45,6 +46,7 @@ export interface BrokerHooks {
 export class BrokerController implements Service {
   readonly #platform: Platform
   readonly #logger: Logger
+  readonly #runtimeConfig: RuntimeConfig
   readonly #config: BrokerConfig
   readonly #hooks: BrokerHooks
   readonly #store: MessageStore
@@ -68,9 +70,11 @@ export class BrokerController implements Service {
   #starting: Promise<void> = Promise.resolve()
   #stopping: Promise<void> | null = null
 
-  constructor(platform: Platform, logger: Logger, config: BrokerConfig, hooks: BrokerHooks) {
+  constructor(platform: Platform, logger: Logger, startConfig: BrokerConfig, hooks: BrokerHooks) {
     this.#platform = platform
     this.#logger = logger
+    this.#runtimeConfig = new RuntimeConfig(startConfig, () => platform.clock.wallMs(), hooks.process.bootTimestamp)
+    const config = this.#runtimeConfig.values
     this.#config = config
     this.#hooks = hooks
     const isSlave = config.brokerRole === 'SLAVE'
@@ -212,10 +216,21 @@ export class BrokerController implements Service {
       groups: this.#groups,
       offsets: this.#offsets,
       delayOffsets: this.#delayOffsets,
-      topicDeleted: () => {},
+      topicDeleted: (name: string, beforeOffset: number) => this.#deleteQueues(name, beforeOffset),
     }
     const logger = this.#logger.child({ part: 'synchronize' })
-    return new SlaveSynchronize(this.#platform.clock, logger, () => join.metadataSource, synchronizedTables(tables))
+    const logEnd = (): number => this.#store.log.maxOffset
+    return new SlaveSynchronize(this.#platform.clock, logger, () => join.metadataSource, logEnd, synchronizedTables(tables))
+  }
+
+  #deleteQueues(topic: string, beforeOffset: number): void {
+    const onFailed = (error: unknown): void =>
+      this.#logger.error({ err: error, topic }, 'the queues of a topic that its master deleted are still here')
+    try {
+      this.#store.deleteTopic(topic, beforeOffset).catch(onFailed)
+    } catch (error) {
+      onFailed(error)
+    }
   }
 
   /** For how long this slave's link has been down; 0 while it is up. */
@@ -229,6 +244,7 @@ export class BrokerController implements Service {
       platform: this.#platform,
       logger: this.#logger,
       config: this.#config,
+      runtimeConfig: this.#runtimeConfig,
       facts: this.#hooks.process,
       store: this.#store,
       haService: this.#haService,

@@ -19,9 +19,10 @@ export interface SynchronizedTable {
   /**
    * Makes the table here that of the master. Resolves when it is applied and on file.
    * @param isFirst since the link to this master is up
+   * @param askedAt where this slave's log ended when the master was asked
    * @throws (rejection) WireError for a body that is no such table, of which nothing is applied; StoreError where it could not be saved
    */
-  apply(body: Buffer, isFirst: boolean): Promise<void>
+  apply(body: Buffer, isFirst: boolean, askedAt: number): Promise<void>
 }
 
 /** A table of a master as it was read. */

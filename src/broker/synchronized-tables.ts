@@ -23,8 +23,8 @@ export interface SlaveTables {
   readonly groups: SubscriptionGroupManager
   readonly offsets: ConsumerOffsetManager
   readonly delayOffsets: DelayOffsetManager
-  /** A topic was deleted on the master: its queues here are to go too (E05). */
-  topicDeleted(topicName: string): void
+  /** A topic was deleted on the master: its queues here are to go too, with all that stood before `beforeOffset` in the log (E05). */
+  topicDeleted(topicName: string, beforeOffset: number): void
 }
 
 /** The tables that a slave has from its master, in the order in which they are asked for (SlaveSynchronize.syncAll). */
@@ -41,14 +41,14 @@ function topicTable({ clock, topics, offsets, topicDeleted }: SlaveTables): Sync
     get storedVersion() {
       return isStored(stored, topics.dataVersion) ? stored : null
     },
-    apply: async (body) => {
+    apply: async (body, _isFirst, askedAt) => {
       const { version, entries } = await readTable(clock, body, 'topicConfigTable')
       if (isStored(stored, version) && isStored(topics.dataVersion, version)) return
       stored = null // until it is on file; a failure in between asks for everything again (E02)
       const configs = await inOrder<TopicConfig>(clock, entries, readTopicConfig, (name) => topicNameProblem(name) === null)
       for (const name of topics.replaceAll(configs, version)) {
         offsets.removeTopic(name)
-        topicDeleted(name)
+        topicDeleted(name, askedAt)
       }
       requireSaved(await topics.flush())
       stored = version

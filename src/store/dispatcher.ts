@@ -59,6 +59,7 @@ export interface DispatcherEvents {
  */
 export class Dispatcher {
   readonly #log: CommitLog
+  readonly #queues: ConsumeQueueStore
   readonly #finder: QueueFinder
   readonly #clock: Clock
   readonly #logger: Logger
@@ -98,6 +99,7 @@ export class Dispatcher {
     events: DispatcherEvents,
   ) {
     this.#log = log
+    this.#queues = queues
     this.#finder = new QueueFinder(queues)
     this.#clock = clock
     this.#logger = logger
@@ -207,8 +209,9 @@ export class Dispatcher {
   }
 
   #putUnit(bytes: Buffer, fields: RecordFields, offset: number): boolean {
-    const queue = this.#finder.find(bytes, fields)
+    let queue = this.#finder.find(bytes, fields)
     if (queue === null) return this.#stall('a topic or queue id that names no queue', offset)
+    if (fields.queueOffset === 0 && queue.isRestartedBy(offset)) queue = this.#restart(queue, offset)
     const hadPending = queue.hasPending
     const tagsCode = tagsCodeIn(bytes, fields, this.#properties, queue.topic)
     const filled = queue.put(fields.queueOffset, offset, fields.size, tagsCode)
@@ -222,6 +225,14 @@ export class Dispatcher {
     if (!hadPending) this.#dirty.add(queue)
     this.#arrivals?.arrived(queue.topic, queue.queueId, fields.queueOffset + 1, tagsCode)
     return true
+  }
+
+  /** Only a slave sees this, or a recovery: a master is told when a topic is deleted. */
+  #restart(queue: ConsumeQueue, offset: number): ConsumeQueue {
+    const { topic, queueId, maxIndex } = queue
+    this.#logger.info({ topic, queueId, maxIndex, offset }, 'a queue begins anew: its topic was deleted and made again')
+    this.#dirty.delete(queue)
+    return this.#queues.restart(queue)
   }
 
   /** Writes what was gathered since the last call, units and index entries: one write per queue. Throws as the disk does; what is not written stays gathered. */

@@ -24,7 +24,7 @@ const ACK_LEVEL_LENGTH_MAX = 16
  */
 export function brokerConfigProcessor(
   configTexts: () => Readonly<Record<string, string>>,
-  dataVersion: DataVersion,
+  dataVersion: () => DataVersion,
   haService: HAService,
   log: RateLimitedLog,
 ): Processor {
@@ -38,7 +38,13 @@ export function brokerConfigProcessor(
       .map(([key, value]) => `${key}=${value}\n`)
       .sort()
     reply(
-      createResponse(request, ResponseCode.SUCCESS, null, { version: JSON.stringify(dataVersion) }, Buffer.from(lines.join(''))),
+      createResponse(
+        request,
+        ResponseCode.SUCCESS,
+        null,
+        { version: JSON.stringify(dataVersion()) },
+        Buffer.from(lines.join('')),
+      ),
     )
   }
 }

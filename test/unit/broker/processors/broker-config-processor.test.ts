@@ -17,7 +17,12 @@ function setUp(slaves: readonly Pick<SlaveInfo, 'addr' | 'brokerId'>[] = []) {
   }
   const { logger, lines } = recordingLogger()
   const log = new RateLimitedLog(logger, () => 0)
-  const processor = brokerConfigProcessor(() => ({ b: '2', a: '1' }), VERSION, haService as unknown as HAService, log)
+  const processor = brokerConfigProcessor(
+    () => ({ b: '2', a: '1' }),
+    () => VERSION,
+    haService as unknown as HAService,
+    log,
+  )
   const ask = (fields: Record<string, string> = {}) => answerOf(processor, createRequest(RequestCode.GET_BROKER_CONFIG, fields))
   return { ask, announced, lines }
 }
