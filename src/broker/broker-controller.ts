@@ -25,6 +25,7 @@ import { type BrokerParts, registerProcessors } from './register-processors.ts'
 import { RuntimeConfig } from './runtime-config.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
+import { SlaveOffsetMerge } from './slave-offset-merge.ts'
 import { SlaveSynchronize } from './slave-synchronize.ts'
 import { SubscriptionGroupManager } from './subscription-group-manager.ts'
 import { synchronizedTables } from './synchronized-tables.ts'
@@ -58,6 +59,8 @@ export class BrokerController implements Service {
   readonly #delayOffsets: DelayOffsetManager
   /** On a slave. */
   readonly #synchronize: SlaveSynchronize | null
+  /** On a master. */
+  readonly #slaveOffsets: SlaveOffsetMerge | null
   readonly #clients: ClientManager
   /** On a slave that is told no master: where name servers tell it. */
   readonly #directory: MasterDirectory | null
@@ -100,6 +103,7 @@ export class BrokerController implements Service {
     this.#offsets = new ConsumerOffsetManager(storage, config)
     this.#delayOffsets = new DelayOffsetManager(storage)
     this.#synchronize = this.#join === null ? null : this.#makeSynchronize(this.#join)
+    this.#slaveOffsets = isSlave ? null : new SlaveOffsetMerge(platform, logger, this.#topics, this.#offsets)
     this.#clients = new ClientManager({ clock, logger, groups: this.#groups, topics: this.#topics, isSlave })
     this.#holdService = new PullRequestHoldService(platform.clock)
     this.#store.useArrivals(this.#holdService)
@@ -139,6 +143,7 @@ export class BrokerController implements Service {
     }
     this.#lagLog.start()
     await this.#synchronize?.start()
+    this.#slaveOffsets?.open()
     await this.#membership?.start() // last: whoever finds this broker in the routes is served (F06)
     const { listen, haListen, fastListen } = this.addresses
     const { brokerRole, brokerName, brokerId } = this.#config
@@ -174,7 +179,7 @@ export class BrokerController implements Service {
     this.#lagLog.stop()
     this.#clients.stop()
     this.#holdService.stop() // a server that ends waits for what is in flight
-    await this.#synchronize?.stop()
+    await Promise.all([this.#synchronize?.stop(), this.#slaveOffsets?.stop()])
     await this.#haService.stopFollowing() // before the store refuses what the master sends
     await this.#store.quiesce()
     await Promise.all(this.#servers.map((server) => server.stop()))
@@ -192,6 +197,7 @@ export class BrokerController implements Service {
     registerProcessors(this.#processors, this.#parts, main.address)
     const fastPort = Math.max(0, listenPort - FAST_PORT_DISTANCE)
     const fast = await this.#serve({ host: bindAddress, port: fastPort }, "the fast port, two below the broker's,")
+    if (this.#join !== null) this.#join.brokerPort = main.address.port
     await this.#haService.start()
     this.#addresses = { listen: main.address, haListen: this.#haService.address, fastListen: fast.address }
     if (usesNameServers(this.#config)) this.#membership = this.#makeMembership(this.#addresses)
@@ -205,7 +211,10 @@ export class BrokerController implements Service {
       this.#config,
       { listenPort: listen.port, haListenPort: haListen.port },
       this.#topics,
-      this.#synchronize === null ? null : { directory, registered: () => this.#synchronize?.now() },
+      this.#synchronize === null
+        ? null
+        : { directory, registered: () => this.#synchronize?.now(), linkDownMs: () => this.#linkDownMs },
+      (address) => this.#slaveOffsets?.slaveSeen(address),
     )
   }
 
@@ -252,6 +261,8 @@ export class BrokerController implements Service {
       groups: this.#groups,
       offsets: this.#offsets,
       delayOffsets: this.#delayOffsets,
+      cluster: () => ({ nameServers: this.#membership?.statuses ?? [], tables: this.#synchronize?.statuses ?? [] }),
+      slaveSeen: (address: Address) => this.#slaveOffsets?.slaveSeen(address),
       clients: this.#clients,
       holdService: this.#holdService,
     }

@@ -13,6 +13,7 @@ import { encodeHost } from '../wire/socket-host.ts'
 import { UniqueKeyMaker } from '../wire/unique-key.ts'
 import { AdminAccess } from './admin-access.ts'
 import type { ClientManager } from './client-manager.ts'
+import { type ClusterStatus, clusterInfo } from './cluster-status.ts'
 import type { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import type { DelayOffsetManager } from './delay-offset-manager.ts'
 import { OffsetResetTable } from './offset-reset-table.ts'
@@ -79,6 +80,9 @@ export interface BrokerParts {
   readonly groups: SubscriptionGroupManager
   readonly offsets: ConsumerOffsetManager
   readonly delayOffsets: DelayOffsetManager
+  readonly cluster: () => ClusterStatus
+  /** A slave has told the address of its broker port. */
+  readonly slaveSeen: (address: Address) => void
   readonly clients: ClientManager
   readonly holdService: PullRequestHoldService
 }
@@ -178,8 +182,11 @@ function registerBroker(processors: ProcessorTable, parts: BrokerParts, listen: 
   const { platform, config, runtimeConfig, facts, store, haService } = parts
   const dataVersion = () => runtimeConfig.dataVersion
   const texts = () => configTexts(config, listen.port, haService.address.port)
-  const runtime = () => runtimeInfo(platform, facts, config, store, haService)
-  processors.register(RequestCode.GET_BROKER_CONFIG, brokerConfigProcessor(texts, dataVersion, haService, rateLimitedLog(parts)))
+  const runtime = () => ({ ...runtimeInfo(platform, facts, config, store, haService), ...clusterInfo(parts.cluster()) })
+  processors.register(
+    RequestCode.GET_BROKER_CONFIG,
+    brokerConfigProcessor(texts, dataVersion, haService, rateLimitedLog(parts), parts.slaveSeen),
+  )
   processors.register(RequestCode.GET_BROKER_RUNTIME_INFO, brokerRuntimeProcessor(runtime))
   processors.register(RequestCode.GET_BROKER_HA_STATUS, haStatusProcessor(haService, store.log, config.brokerRole !== 'SLAVE'))
 }
