@@ -6,30 +6,32 @@ import type { BrokerConfig } from '../config/config-table.ts'
 import { formatHostPort } from '../config/host-port.ts'
 import { HAService } from '../ha/ha-service.ts'
 import { isoTime } from '../platform/clock.ts'
-import { hostAllowList } from '../platform/host-allow-list.ts'
 import type { Address } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ProcessFacts } from '../platform/process-facts.ts'
 import { ProcessorTable } from '../remoting/processor-table.ts'
 import { RemotingServer } from '../remoting/remoting-server.ts'
 import { MessageStore } from '../store/message-store.ts'
-import type { RetentionOptions } from '../store/retention.ts'
 import type { AcquireProcessLock } from '../store/store-lock.ts'
 import type { BrokerAddresses } from './broker-addresses.ts'
 import { ClientManager } from './client-manager.ts'
 import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
+import { DelayOffsetManager } from './delay-offset-manager.ts'
+import { MasterDirectory } from './master-directory.ts'
+import { NameServerMembership } from './name-server-membership.ts'
+import { haOptions, storeOptions } from './part-options.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
 import { RuntimeConfig } from './runtime-config.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
+import { SlaveSynchronize } from './slave-synchronize.ts'
 import { SubscriptionGroupManager } from './subscription-group-manager.ts'
+import { synchronizedTables } from './synchronized-tables.ts'
 import { TopicConfigManager } from './topic-config-manager.ts'
 
 /** Distance of the fast port below the broker's (BrokerController: VIP channel). */
 const FAST_PORT_DISTANCE = 2
-/** A busy broker then writes each queue a hundred times a second, not once a turn: a quarter of its processor time (bench sync-64). */
-const QUEUE_UNIT_DELAY_MS = 10
 /** How long a stop waits for slaves to take the last bytes: what clients were promised has been waited for already. */
 const DRAIN_TIMEOUT_MS = 2000
 
@@ -53,7 +55,13 @@ export class BrokerController implements Service {
   readonly #topics: TopicConfigManager
   readonly #groups: SubscriptionGroupManager
   readonly #offsets: ConsumerOffsetManager
+  readonly #delayOffsets: DelayOffsetManager
+  /** On a slave. */
+  readonly #synchronize: SlaveSynchronize | null
   readonly #clients: ClientManager
+  /** On a slave that is told no master: where name servers tell it. */
+  readonly #directory: MasterDirectory | null
+  #membership: NameServerMembership | null = null
   readonly #holdService: PullRequestHoldService
   readonly #processors: ProcessorTable
   readonly #lagLog: SlaveLagLog
@@ -65,7 +73,7 @@ export class BrokerController implements Service {
   constructor(platform: Platform, logger: Logger, startConfig: BrokerConfig, hooks: BrokerHooks) {
     this.#platform = platform
     this.#logger = logger
-    this.#runtimeConfig = new RuntimeConfig(startConfig, () => platform.clock.wallMs())
+    this.#runtimeConfig = new RuntimeConfig(startConfig, hooks.process.bootTimestamp, () => platform.clock.wallMs())
     const config = this.#runtimeConfig.values
     this.#config = config
     this.#hooks = hooks
@@ -75,16 +83,23 @@ export class BrokerController implements Service {
       owner: { pid: hooks.process.pid, startedAt: isoTime(hooks.process.bootTimestamp) },
     })
     const haLogger = logger.child({ part: 'ha' })
-    this.#join = isSlave ? new SlaveJoin(platform, haLogger, this.#store, config) : null
-    const slave = this.#join === null ? null : { join: this.#join, onRefused: (error: MqError) => hooks.onFatal(error) }
+    const learnsMaster = isSlave && config.masterAddress === null && usesNameServers(config)
+    this.#directory = learnsMaster ? new MasterDirectory(platform.clock, haLogger, () => this.#linkDownMs) : null
+    this.#join = isSlave ? new SlaveJoin(platform, haLogger, this.#store, config, this.#directory) : null
+    const onRefused = (error: MqError): void => hooks.onFatal(error)
+    const onFollowing = (): void => this.#synchronize?.joined()
+    const slave = this.#join === null ? null : { join: this.#join, onRefused, onFollowing }
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
     this.#store.useGate(this.#haService)
+    this.#directory?.onMoved(() => this.#haService.masterMoved())
     this.#store.useSlavePositions(this.#haService)
     const { fileSystem, clock } = platform
     const storage = { fileSystem, clock, logger, turns: this.#store.readSlots, directory: config.storePathRootDir }
     this.#topics = new TopicConfigManager(storage, config)
     this.#groups = new SubscriptionGroupManager(storage, config)
     this.#offsets = new ConsumerOffsetManager(storage, config)
+    this.#delayOffsets = new DelayOffsetManager(storage)
+    this.#synchronize = this.#join === null ? null : this.#makeSynchronize(this.#join)
     this.#clients = new ClientManager({ clock, logger, groups: this.#groups, topics: this.#topics, isSlave })
     this.#holdService = new PullRequestHoldService(platform.clock)
     this.#store.useArrivals(this.#holdService)
@@ -113,6 +128,7 @@ export class BrokerController implements Service {
       this.#topics.load()
       this.#groups.load()
       this.#offsets.start()
+      this.#delayOffsets.load()
       this.#clients.start()
       await this.#listen()
     } catch (error) {
@@ -122,6 +138,8 @@ export class BrokerController implements Service {
       throw error
     }
     this.#lagLog.start()
+    await this.#synchronize?.start()
+    await this.#membership?.start() // last: whoever finds this broker in the routes is served (F06)
     const { listen, haListen, fastListen } = this.addresses
     const { brokerRole, brokerName, brokerId } = this.#config
     this.#logger.info(
@@ -152,16 +170,18 @@ export class BrokerController implements Service {
   }
 
   async #stop(): Promise<void> {
+    await this.#membership?.stop() // first: no client comes any more (H10)
     this.#lagLog.stop()
     this.#clients.stop()
     this.#holdService.stop() // a server that ends waits for what is in flight
+    await this.#synchronize?.stop()
     await this.#haService.stopFollowing() // before the store refuses what the master sends
     await this.#store.quiesce()
     await Promise.all(this.#servers.map((server) => server.stop()))
     await this.#haService.drain(DRAIN_TIMEOUT_MS)
     await this.#haService.stop()
     await this.#join?.close() // behind the one who asks through it, or that would only try again
-    await Promise.all([this.#topics.stop(), this.#groups.stop(), this.#offsets.stop()])
+    await Promise.all([this.#topics, this.#groups, this.#offsets, this.#delayOffsets].map((table) => table.stop()))
     await this.#store.stop()
   }
 
@@ -174,6 +194,50 @@ export class BrokerController implements Service {
     const fast = await this.#serve({ host: bindAddress, port: fastPort }, "the fast port, two below the broker's,")
     await this.#haService.start()
     this.#addresses = { listen: main.address, haListen: this.#haService.address, fastListen: fast.address }
+    if (usesNameServers(this.#config)) this.#membership = this.#makeMembership(this.#addresses)
+  }
+
+  #makeMembership({ listen, haListen }: BrokerAddresses): NameServerMembership {
+    const directory = this.#directory
+    return new NameServerMembership(
+      this.#platform,
+      this.#logger.child({ part: 'registration' }),
+      this.#config,
+      { listenPort: listen.port, haListenPort: haListen.port },
+      this.#topics,
+      this.#synchronize === null ? null : { directory, registered: () => this.#synchronize?.now() },
+    )
+  }
+
+  #makeSynchronize(join: SlaveJoin): SlaveSynchronize {
+    const tables = {
+      clock: this.#platform.clock,
+      topics: this.#topics,
+      groups: this.#groups,
+      offsets: this.#offsets,
+      delayOffsets: this.#delayOffsets,
+      logEnd: () => this.#store.range.maxOffset,
+      topicDeleted: (topic: string, beforeOffset: number) => this.#deleteQueues(topic, beforeOffset),
+    }
+    const logger = this.#logger.child({ part: 'synchronize' })
+    return new SlaveSynchronize(this.#platform.clock, logger, () => join.metadataSource, synchronizedTables(tables))
+  }
+
+  /** The table that no longer has the topic is taken over in any case. */
+  #deleteQueues(topic: string, beforeOffset: number): void {
+    const failed = (error: unknown): void =>
+      this.#logger.error({ err: error, topic }, 'the queues of a topic that the master has deleted could not be removed')
+    try {
+      this.#store.deleteTopic(topic, beforeOffset).catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  /** For how long this slave's link has been down; 0 while it is up. */
+  get #linkDownMs(): number {
+    const since = this.#haService.clientInfo?.downSinceTimestamp ?? 0
+    return since === 0 ? 0 : this.#platform.clock.wallMs() - since
   }
 
   get #parts(): BrokerParts {
@@ -188,6 +252,7 @@ export class BrokerController implements Service {
       topics: this.#topics,
       groups: this.#groups,
       offsets: this.#offsets,
+      delayOffsets: this.#delayOffsets,
       clients: this.#clients,
       holdService: this.#holdService,
     }
@@ -210,85 +275,6 @@ export class BrokerController implements Service {
   }
 }
 
-function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) {
-  return {
-    directory: config.storePathRootDir,
-    commitLogDirectory: config.storePathCommitLog,
-    consumeQueueDirectory: config.storePathConsumeQueue,
-    indexDirectory: config.storePathIndex,
-    checkpointPath: config.storeCheckpoint,
-    abortPath: config.abortFile,
-    commitLogFileSize: config.mappedFileSizeCommitLog,
-    consumeQueueFileSize: config.mappedFileSizeConsumeQueue,
-    queueUnitDelayMs: QUEUE_UNIT_DELAY_MS,
-    index: {
-      enabled: config.messageIndexEnable,
-      geometry: { hashSlotNum: config.maxHashSlotNum, indexNum: config.maxIndexNum },
-    },
-    tailSize: config.commitLogTailSize,
-    bodySizeMax: config.maxMessageSize,
-    isSlave: config.brokerRole === 'SLAVE',
-    flush: {
-      flushDiskType: config.flushDiskType,
-      logIntervalMs: config.flushIntervalCommitLog,
-      leastPages: config.flushCommitLogLeastPages,
-      logThoroughIntervalMs: config.flushCommitLogThoroughInterval,
-      queueIntervalMs: config.flushIntervalConsumeQueue,
-      syncTimeoutMs: config.syncFlushTimeout,
-    },
-    read: {
-      inMemoryBytes: Math.floor((totalMemoryBytes * config.accessMessageInMemoryMaxRatio) / 100),
-      bytesInMemory: config.maxTransferBytesOnMessageInMemory,
-      countInMemory: config.maxTransferCountOnMessageInMemory,
-      bytesOnDisk: config.maxTransferBytesOnMessageInDisk,
-      countOnDisk: config.maxTransferCountOnMessageInDisk,
-      scanBytes: config.maxFilterMessageSize,
-    },
-    retention: retentionOptions(config),
-  }
-}
-
-/** What may change while the broker runs is looked up each time. */
-function retentionOptions(config: BrokerConfig): RetentionOptions {
-  return {
-    get reservedHours() {
-      return config.fileReservedTime
-    },
-    get deleteHours() {
-      return config.deleteWhen
-    },
-    get diskMaxUsedRatio() {
-      return config.diskMaxUsedSpaceRatio / 100
-    },
-    get cleanForciblyRatio() {
-      return config.diskSpaceCleanForciblyRatio / 100
-    },
-    get warningLevelRatio() {
-      return config.diskSpaceWarningLevelRatio / 100
-    },
-    get cleansForcibly() {
-      return config.cleanFileForciblyEnable
-    },
-    get filesPerRunMax() {
-      return config.deleteFileBatchMax
-    },
-    intervalMs: config.cleanResourceInterval,
-    logFilePauseMs: config.deleteCommitLogFilesInterval,
-    queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
-  }
-}
-
-function haOptions(config: BrokerConfig) {
-  return {
-    listenOn: { host: config.haBindAddress, port: config.haListenPort },
-    isAllowed: hostAllowList(config.haAllowedHosts),
-    batchSize: config.haTransferBatchSize,
-    heartbeatIntervalMs: config.haSendHeartbeatInterval,
-    housekeepingIntervalMs: config.haHousekeepingInterval,
-    emptySlaveStart: config.haEmptySlaveStart,
-    slavesNeeded: config.brokerRole === 'SYNC_MASTER' ? config.inSyncReplicas - 1 : 0,
-    minInSyncReplicas: config.minInSyncReplicas,
-    maxGapNotInSync: config.haMaxGapNotInSync,
-    slaveTimeoutMs: config.slaveTimeout,
-  }
+function usesNameServers(config: BrokerConfig): boolean {
+  return config.namesrvAddr.length > 0 || config.fetchNamesrvAddrByAddressServer
 }

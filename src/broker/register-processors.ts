@@ -14,6 +14,7 @@ import { UniqueKeyMaker } from '../wire/unique-key.ts'
 import { AdminAccess } from './admin-access.ts'
 import type { ClientManager } from './client-manager.ts'
 import type { ConsumerOffsetManager } from './consumer-offset-manager.ts'
+import type { DelayOffsetManager } from './delay-offset-manager.ts'
 import { OffsetResetTable } from './offset-reset-table.ts'
 import { brokerConfigProcessor } from './processors/broker-config-processor.ts'
 import { brokerRuntimeProcessor } from './processors/broker-runtime-processor.ts'
@@ -35,13 +36,10 @@ import {
   minOffsetProcessor,
   searchOffsetProcessor,
 } from './processors/queue-offset-processors.ts'
-import {
-  allRequestModesProcessor,
-  queryAssignmentProcessor,
-  setRequestModeProcessor,
-} from './processors/request-mode-processors.ts'
+import { queryAssignmentProcessor, setRequestModeProcessor } from './processors/request-mode-processors.ts'
 import { resetOffsetProcessor } from './processors/reset-offset-processor.ts'
 import { SendMessageProcessor } from './processors/send-message-processor.ts'
+import { tableProcessors } from './processors/table-processors.ts'
 import {
   deleteTopicProcessor,
   systemTopicsProcessor,
@@ -76,6 +74,7 @@ export interface BrokerParts {
   readonly topics: TopicConfigManager
   readonly groups: SubscriptionGroupManager
   readonly offsets: ConsumerOffsetManager
+  readonly delayOffsets: DelayOffsetManager
   readonly clients: ClientManager
   readonly holdService: PullRequestHoldService
 }
@@ -90,6 +89,7 @@ export function registerProcessors(processors: ProcessorTable, parts: BrokerPart
   registerReading(processors, parts, resets)
   registerOffsets(processors, parts, resets)
   registerClients(processors, parts)
+  for (const [code, processor] of tableProcessors({ ...parts, clock: parts.platform.clock })) processors.register(code, processor)
   registerBroker(processors, parts, listen)
   registerStatus(processors, parts)
   registerChanges(processors, parts, resets)
@@ -97,7 +97,7 @@ export function registerProcessors(processors: ProcessorTable, parts: BrokerPart
 
 function registerMessages(
   processors: ProcessorTable,
-  { platform, config, facts, store, topics }: BrokerParts,
+  { platform, config, facts, store, topics, groups }: BrokerParts,
   listen: Address,
 ): void {
   const { clock, random } = platform
@@ -115,9 +115,10 @@ function registerMessages(
       return config.brokerPermission // which may change while the broker runs
     },
   }
-  const send = new SendMessageProcessor(store, topics, random, () => keys.next(clock.wallMs()), options)
+  const send = new SendMessageProcessor(store, topics, groups, random, () => keys.next(clock.wallMs()), options)
   processors.register(RequestCode.SEND_MESSAGE, send.process)
   processors.register(RequestCode.SEND_MESSAGE_V2, send.process)
+  processors.register(RequestCode.SEND_BATCH_MESSAGE, send.process)
 }
 
 function registerReading(processors: ProcessorTable, parts: BrokerParts, resets: OffsetResetTable): void {
@@ -194,7 +195,6 @@ function registerStatus(
   processors.register(RequestCode.GET_CONSUME_STATS, consumeStatsProcessor(parts))
   processors.register(RequestCode.QUERY_TOPICS_BY_CONSUMER, consumedTopicsProcessor(parts))
   processors.register(RequestCode.QUERY_SUBSCRIPTION_BY_CONSUMER, subscriptionProcessor(parts))
-  processors.register(RequestCode.GET_ALL_MESSAGE_REQUEST_MODE, allRequestModesProcessor)
 }
 
 /** What tools change: every one of these stands behind the one rule of who may (H08). */

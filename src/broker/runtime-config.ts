@@ -50,11 +50,14 @@ export class RuntimeConfig {
   readonly #nowMs: () => number
   #dataVersion: DataVersion
 
-  /** @param nowMs since 1970 */
-  constructor(config: BrokerConfig, nowMs: () => number) {
+  /**
+   * @param startedMs when the settings were read, since 1970
+   * @param nowMs since 1970
+   */
+  constructor(config: BrokerConfig, startedMs: number, nowMs: () => number) {
     this.#values = { ...config }
     this.#nowMs = nowMs
-    this.#dataVersion = { counter: 0, stateVersion: 0, timestamp: nowMs() }
+    this.#dataVersion = { counter: 0, stateVersion: 0, timestamp: startedMs }
   }
 
   /** The settings as they are now: one object, whose runtime keys change. */

@@ -1,20 +1,27 @@
+import { WireError } from '../../base/errors.ts'
 import type { Random } from '../../base/seeded-random.ts'
 import type { Peer, Processor, Reply } from '../../remoting/processor-table.ts'
 import type { MessageStore } from '../../store/message-store.ts'
 import type { PutResult, PutStatus } from '../../store/put-result.ts'
 import { parseSendMessageRequestHeader, type SendMessageRequestHeader } from '../../wire/headers/send-message-request-header.ts'
 import { encodeSendMessageResponseHeader } from '../../wire/headers/send-message-response-header.ts'
+import { type BatchedMessage, decodeMessageBatch } from '../../wire/message-batch.ts'
+import { PROPERTY_UNIQ_KEY } from '../../wire/message-properties.ts'
+import type { MessageDraft } from '../../wire/message-record.ts'
 import { hasQueuePlace, MULTI_TAGS_FLAG } from '../../wire/message-sys-flag.ts'
 import { createResponse, type RemotingCommand } from '../../wire/remoting-command.ts'
 import { ResponseCode } from '../../wire/response-code.ts'
 import { encodeHost, offsetMessageId } from '../../wire/socket-host.ts'
-import { anyPropertyOf, type CompleteProperties, propertyValue, StoredProperties } from '../stored-properties.ts'
+import { PUT_ANSWERS } from '../put-answers.ts'
+import { anyPropertyOf, type CompleteProperties, joinProperties, propertyValue, StoredProperties } from '../stored-properties.ts'
 import { PERM_WRITE } from '../topic-config.ts'
 import type { Topic, TopicConfigManager } from '../topic-config-manager.ts'
 import { DEAD_LETTER_PREFIX, mayBeSentTo, RETRY_PREFIX, topicNameProblem } from '../topic-names.ts'
 
-/** A retried message goes to the dead letters after this many times (SubscriptionGroupConfig.retryMaxTimes). */
-const RETRY_TIMES_MAX = 16
+/**
+ * Messages of one batch. Each costs some microseconds in one turn of the loop, because all of them are stored or none (DESIGN §1.5).
+ */
+const BATCH_MESSAGES_MAX = 4096
 /** Clients from V3_4_9 on say themselves how often a message may be retried. */
 const VERSION_WITH_RETRY_LIMIT = 121
 /** A queueId for which the broker picks one. */
@@ -41,59 +48,30 @@ export interface SendMessageOptions {
   readonly storeHost: { readonly host: string; readonly port: number }
 }
 
+/** What a draft takes from its message alone. */
+interface DraftContent {
+  readonly flag: number
+  readonly body: Buffer
+  readonly properties: string
+}
+
 /** A request that is not carried out. */
 interface Refusal {
   readonly code: number
   readonly remark: string
 }
 
-/** How a put's end is told to the client, and whether the message is in the log then (SendMessageProcessor.handlePutMessageResult). */
-const ANSWERS: Readonly<
-  Record<PutStatus, { readonly code: number; readonly isStored: boolean; readonly remark: string | null }>
-> = {
-  PUT_OK: { code: ResponseCode.SUCCESS, isStored: true, remark: null },
-  FLUSH_DISK_TIMEOUT: { code: ResponseCode.FLUSH_DISK_TIMEOUT, isStored: true, remark: 'stored, but not on disk in time' },
-  FLUSH_SLAVE_TIMEOUT: {
-    code: ResponseCode.FLUSH_SLAVE_TIMEOUT,
-    isStored: true,
-    remark: 'stored, but not confirmed by enough slaves in time',
-  },
-  SLAVE_NOT_AVAILABLE: {
-    code: ResponseCode.SLAVE_NOT_AVAILABLE,
-    isStored: true,
-    remark: 'stored, but fewer slaves are in sync than needed',
-  },
-  SERVICE_NOT_AVAILABLE: {
-    code: ResponseCode.SERVICE_NOT_AVAILABLE,
-    isStored: false,
-    remark: 'not stored: this broker takes no messages now (shutting down, or its disk is full or failing)',
-  },
-  MESSAGE_ILLEGAL: {
-    code: ResponseCode.MESSAGE_ILLEGAL,
-    isStored: false,
-    remark: 'not stored: the message is larger than maxMessageSize or than a file of the commit log',
-  },
-  PROPERTIES_SIZE_EXCEEDED: {
-    code: ResponseCode.MESSAGE_ILLEGAL,
-    isStored: false,
-    remark: 'not stored: the properties are longer than 32767 bytes',
-  },
-  OS_PAGE_CACHE_BUSY: {
-    code: ResponseCode.SYSTEM_BUSY,
-    isStored: false,
-    remark: '[PC_SYNCHRONIZED]broker busy, start flow control for a while',
-  },
-  IN_SYNC_REPLICAS_NOT_ENOUGH: {
-    code: ResponseCode.SYSTEM_ERROR,
-    isStored: false,
-    remark: 'not stored: fewer replicas are in sync than minInSyncReplicas',
-  },
+/** What sending needs of a consumer group. */
+export interface SendGroups {
+  /** The group, made where it is unknown and that is allowed; undefined where it is not. */
+  find(name: string): { readonly retryMaxTimes: number } | undefined
 }
 
-/** SEND_MESSAGE and SEND_MESSAGE_V2 (SendMessageProcessor): every check in stock's order, then one put. */
+/** SEND_MESSAGE, SEND_MESSAGE_V2 and SEND_BATCH_MESSAGE (SendMessageProcessor): every check in stock's order, then one put. */
 export class SendMessageProcessor {
   readonly #store: MessageStore
   readonly #topics: TopicConfigManager
+  readonly #groups: SendGroups
   readonly #random: Random
   readonly #options: SendMessageOptions
   readonly #properties: StoredProperties
@@ -105,12 +83,14 @@ export class SendMessageProcessor {
   constructor(
     store: MessageStore,
     topics: TopicConfigManager,
+    groups: SendGroups,
     random: Random,
     makeUniqueKey: () => string,
     options: SendMessageOptions,
   ) {
     this.#store = store
     this.#topics = topics
+    this.#groups = groups
     this.#random = random
     this.#options = options
     this.#properties = new StoredProperties({ ...options, clusterName: options.brokerClusterName }, makeUniqueKey)
@@ -123,14 +103,19 @@ export class SendMessageProcessor {
     const header = parseSendMessageRequestHeader(request)
     const refusal = this.#refusalOf(header)
     if (refusal !== null) return refuse(request, reply, refusal)
+    // Before a retry topic is made: groups are what bounds their number.
+    const group = header.topic.startsWith(RETRY_PREFIX) ? this.#groups.find(header.topic.slice(RETRY_PREFIX.length)) : null
+    if (group === undefined) return refuse(request, reply, groupUnknown(header.topic.slice(RETRY_PREFIX.length)))
     const topic = this.#topicOf(header)
     if (topic === undefined) return refuse(request, reply, topicUnknown(header.topic, peer))
     const queueProblem = queueProblemOf(topic, header.queueId)
     if (queueProblem !== null) return refuse(request, reply, queueProblem)
-    const isDeadLetter = isRetriedTooOften(request, header)
+    const isDeadLetter = group !== null && isRetriedTooOften(request, header, group.retryMaxTimes)
     const unsupported = unsupportedFeature(header, isDeadLetter)
     if (unsupported !== null) return refuse(request, reply, unsupported)
-    if (isDeadLetter) this.#putDeadLetter(request, header, peer, reply)
+    if (header.batch && group !== null) return refuse(request, reply, BATCH_TO_RETRY)
+    if (header.batch) this.#putBatch(request, header, topic, peer, reply)
+    else if (isDeadLetter) this.#putDeadLetter(request, header, peer, reply)
     else this.#put(request, header, topic, this.#properties.complete(header.properties), peer, reply)
   }
 
@@ -171,40 +156,102 @@ export class SendMessageProcessor {
   #put(
     request: RemotingCommand,
     header: SendMessageRequestHeader,
-    { config, nameBytes }: Topic,
+    topic: Topic,
     { text, uniqueKey, waits }: CompleteProperties,
     peer: Peer,
     reply: Reply,
   ): void {
-    const queueId = header.queueId < 0 ? Math.floor(this.#random.next() * config.writeQueueNums) : header.queueId
-    const draft = {
+    const queueId = this.#queueOf(header, topic)
+    const draft = this.#draft(header, topic, queueId, peer, { flag: header.flag, body: request.body, properties: text })
+    this.#store.put(draft, waits, (result) => this.#answer(request, queueId, uniqueKey, result, [result.physicOffset], reply))
+  }
+
+  /** All messages go to one queue, each in a record of its own (SendMessageProcessor.sendBatchMessage). */
+  #putBatch(request: RemotingCommand, header: SendMessageRequestHeader, topic: Topic, peer: Peer, reply: Reply): void {
+    const messages = this.#readBatch(request, header)
+    if ('code' in messages) return refuse(request, reply, messages)
+    const queueId = this.#queueOf(header, topic)
+    const drafts = messages.map((message) => this.#draft(header, topic, queueId, peer, message))
+    const uniqueKey = propertyValue(header.properties, PROPERTY_UNIQ_KEY)
+    const { waits } = this.#properties.complete(header.properties)
+    this.#store.putBatch(drafts, waits, (result) =>
+      this.#answer(request, queueId, uniqueKey, result, result.physicOffsets, reply),
+    )
+  }
+
+  /**
+   * The messages of a batch as they are stored: each one's properties, and behind them those of the batch. So a batch's own UNIQ_KEY, which
+   * 5.x clients give it, is the last one of each message, and the one that readers see; as in stock.
+   */
+  #readBatch(request: RemotingCommand, header: SendMessageRequestHeader): DraftContent[] | Refusal {
+    let messages: BatchedMessage[]
+    try {
+      messages = decodeMessageBatch(request.body, BATCH_MESSAGES_MAX)
+    } catch (error) {
+      if (error instanceof WireError) return { code: ResponseCode.MESSAGE_ILLEGAL, remark: error.message }
+      throw error
+    }
+    if (messages.length === 0) return { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'the batch holds no message' }
+    const contents: DraftContent[] = []
+    for (const { flag, body, properties } of messages) {
+      const text = joinProperties(properties.toString(), header.properties)
+      const unsupported = unsupportedFeature({ ...header, properties: text }, false)
+      if (unsupported !== null) return unsupported
+      contents.push({ flag, body, properties: this.#properties.complete(text).text })
+    }
+    return contents
+  }
+
+  #queueOf({ queueId }: SendMessageRequestHeader, { config }: Topic): number {
+    return queueId < 0 ? Math.floor(this.#random.next() * config.writeQueueNums) : queueId
+  }
+
+  #draft(
+    header: SendMessageRequestHeader,
+    { config, nameBytes }: Topic,
+    queueId: number,
+    peer: Peer,
+    { flag, body, properties }: DraftContent,
+  ): MessageDraft {
+    return {
       topic: config.topicName,
       topicBytes: nameBytes,
       queueId,
-      flag: header.flag,
+      flag,
       sysFlag: header.sysFlag | (config.topicFilterType === 'MULTI_TAG' ? MULTI_TAGS_FLAG : 0),
       bornTimestamp: Math.max(0, header.bornTimestamp),
       bornHost: this.#bornHostOf(peer),
       storeHost: this.#storeHost,
       reconsumeTimes: header.reconsumeTimes,
       preparedTransactionOffset: 0,
-      body: request.body,
-      properties: Buffer.from(text),
+      body,
+      properties: Buffer.from(properties),
     }
-    this.#store.put(draft, waits, (result) => this.#answer(request, queueId, uniqueKey, result, reply))
   }
 
-  #answer(request: RemotingCommand, queueId: number, uniqueKey: string, result: PutResult, reply: Reply): void {
-    const { code, isStored, remark } = ANSWERS[result.status]
+  /** @param physicOffsets of all messages, in order */
+  #answer(
+    request: RemotingCommand,
+    queueId: number,
+    uniqueKey: string | null,
+    result: PutResult,
+    physicOffsets: readonly number[],
+    reply: Reply,
+  ): void {
+    const { code, isStored, remark } = PUT_ANSWERS[result.status]
     if (!isStored) return reply(createResponse(request, code, `${remark}${this.#detailsOf(request, result.status)}`))
     const { regionId, traceOn } = this.#options
-    const msgId = this.#messageIdStart + result.physicOffset.toString(16).toUpperCase().padStart(OFFSET_DIGITS, '0')
+    const msgId = physicOffsets.map((offset) => this.#messageId(offset)).join(',')
     const header = encodeSendMessageResponseHeader(
       { msgId, queueId, queueOffset: result.queueOffset, transactionId: uniqueKey },
       regionId,
       traceOn,
     )
     reply(createResponse(request, code, remark, header))
+  }
+
+  #messageId(physicOffset: number): string {
+    return this.#messageIdStart + physicOffset.toString(16).toUpperCase().padStart(OFFSET_DIGITS, '0')
   }
 
   /** What the person who reads the refusal needs besides. */
@@ -227,8 +274,14 @@ export class SendMessageProcessor {
 /** 14, not the 2 of 5.3.3: old producers turn to another broker only for this (remoting §7). */
 const SLAVE_REFUSAL: Refusal = { code: ResponseCode.SERVICE_NOT_AVAILABLE, remark: 'this broker is a slave: send to its master' }
 
+const BATCH_TO_RETRY: Refusal = { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'batches are not taken for retry topics' }
+
 function refuse(request: RemotingCommand, reply: Reply, { code, remark }: Refusal): void {
   reply(createResponse(request, code, remark))
+}
+
+function groupUnknown(group: string): Refusal {
+  return { code: ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, remark: `subscription group not exist, ${group}` }
 }
 
 function topicUnknown(topic: string, peer: Peer): Refusal {
@@ -245,19 +298,17 @@ function queueProblemOf({ config: { topicName, readQueueNums, writeQueueNums } }
   return { code: ResponseCode.INVALID_PARAMETER, remark }
 }
 
-function isRetriedTooOften(request: RemotingCommand, header: SendMessageRequestHeader): boolean {
-  if (!header.topic.startsWith(RETRY_PREFIX)) return false
+function isRetriedTooOften(request: RemotingCommand, header: SendMessageRequestHeader, retryMaxTimes: number): boolean {
   const ownLimit = request.version >= VERSION_WITH_RETRY_LIMIT ? header.maxReconsumeTimes : null
-  return header.reconsumeTimes > (ownLimit ?? RETRY_TIMES_MAX)
+  return header.reconsumeTimes > (ownLimit ?? retryMaxTimes)
 }
 
 /** What this broker cannot do yet it refuses: a delayed message stored as an ordinary one would be delivered at once. */
-function unsupportedFeature({ sysFlag, batch, properties }: SendMessageRequestHeader, isDeadLetter: boolean): Refusal | null {
+function unsupportedFeature({ sysFlag, properties }: SendMessageRequestHeader, isDeadLetter: boolean): Refusal | null {
   const asksForMore = ASKS_FOR_MORE.test(properties)
   if (!hasQueuePlace(sysFlag) || (asksForMore && propertyValue(properties, TRANSACTION_PROPERTY)?.toLowerCase() === 'true')) {
     return { code: ResponseCode.NO_PERMISSION, remark: 'this broker does not take transactional messages yet' }
   }
-  if (batch) return { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'this broker does not take batches yet' }
   if (!asksForMore || isDeadLetter) return null
   const delay = DELAY_PROPERTIES.find((name) => asksForDelay(propertyValue(properties, name)))
   if (delay === undefined) return null
