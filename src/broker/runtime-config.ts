@@ -9,7 +9,7 @@ import { type DataVersion, nextDataVersion } from './data-version.ts'
  * Settings that may change while the broker runs: each is looked up where it is used, so a change counts from the next request, or the next look
  * at the disks, on. Paths, addresses and roles are not among them, whoever asks (H08).
  */
-export const RUNTIME_KEYS: ReadonlySet<BrokerConfigKey> = new Set([
+const RUNTIME_KEYS: ReadonlySet<BrokerConfigKey> = new Set([
   'autoCreateSubscriptionGroup',
   'autoCreateTopicEnable',
   'brokerPermission',
