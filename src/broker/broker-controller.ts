@@ -76,7 +76,7 @@ export class BrokerController implements Service {
   constructor(platform: Platform, logger: Logger, startConfig: BrokerConfig, hooks: BrokerHooks) {
     this.#platform = platform
     this.#logger = logger
-    this.#runtimeConfig = new RuntimeConfig(startConfig, () => platform.clock.wallMs(), hooks.process.bootTimestamp)
+    this.#runtimeConfig = new RuntimeConfig(startConfig, hooks.process.bootTimestamp, () => platform.clock.wallMs())
     const config = this.#runtimeConfig.values
     this.#config = config
     this.#hooks = hooks
@@ -225,20 +225,21 @@ export class BrokerController implements Service {
       groups: this.#groups,
       offsets: this.#offsets,
       delayOffsets: this.#delayOffsets,
-      topicDeleted: (name: string, beforeOffset: number) => this.#deleteQueues(name, beforeOffset),
+      logEnd: () => this.#store.range.maxOffset,
+      topicDeleted: (topic: string, beforeOffset: number) => this.#deleteQueues(topic, beforeOffset),
     }
     const logger = this.#logger.child({ part: 'synchronize' })
-    const logEnd = (): number => this.#store.log.maxOffset
-    return new SlaveSynchronize(this.#platform.clock, logger, () => join.metadataSource, logEnd, synchronizedTables(tables))
+    return new SlaveSynchronize(this.#platform.clock, logger, () => join.metadataSource, synchronizedTables(tables))
   }
 
+  /** The table that no longer has the topic is taken over in any case. */
   #deleteQueues(topic: string, beforeOffset: number): void {
-    const onFailed = (error: unknown): void =>
-      this.#logger.error({ err: error, topic }, 'the queues of a topic that its master deleted are still here')
+    const failed = (error: unknown): void =>
+      this.#logger.error({ err: error, topic }, 'the queues of a topic that the master has deleted could not be removed')
     try {
-      this.#store.deleteTopic(topic, beforeOffset).catch(onFailed)
+      this.#store.deleteTopic(topic, beforeOffset).catch(failed)
     } catch (error) {
-      onFailed(error)
+      failed(error)
     }
   }
 

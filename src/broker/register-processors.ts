@@ -37,11 +37,7 @@ import {
   minOffsetProcessor,
   searchOffsetProcessor,
 } from './processors/queue-offset-processors.ts'
-import {
-  allRequestModesProcessor,
-  queryAssignmentProcessor,
-  setRequestModeProcessor,
-} from './processors/request-mode-processors.ts'
+import { queryAssignmentProcessor, setRequestModeProcessor } from './processors/request-mode-processors.ts'
 import { resetOffsetProcessor } from './processors/reset-offset-processor.ts'
 import { SendMessageProcessor } from './processors/send-message-processor.ts'
 import { tableProcessors } from './processors/table-processors.ts'
@@ -206,7 +202,6 @@ function registerStatus(
   processors.register(RequestCode.GET_CONSUME_STATS, consumeStatsProcessor(parts))
   processors.register(RequestCode.QUERY_TOPICS_BY_CONSUMER, consumedTopicsProcessor(parts))
   processors.register(RequestCode.QUERY_SUBSCRIPTION_BY_CONSUMER, subscriptionProcessor(parts))
-  processors.register(RequestCode.GET_ALL_MESSAGE_REQUEST_MODE, allRequestModesProcessor)
 }
 
 /** What tools change: every one of these stands behind the one rule of who may (H08). */

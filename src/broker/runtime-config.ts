@@ -9,7 +9,7 @@ import { type DataVersion, nextDataVersion } from './data-version.ts'
  * Settings that may change while the broker runs: each is looked up where it is used, so a change counts from the next request, or the next look
  * at the disks, on. Paths, addresses and roles are not among them, whoever asks (H08).
  */
-export const RUNTIME_KEYS: ReadonlySet<BrokerConfigKey> = new Set([
+const RUNTIME_KEYS: ReadonlySet<BrokerConfigKey> = new Set([
   'autoCreateSubscriptionGroup',
   'autoCreateTopicEnable',
   'brokerPermission',
@@ -51,13 +51,13 @@ export class RuntimeConfig {
   #dataVersion: DataVersion
 
   /**
+   * @param startedMs when the settings were read, since 1970
    * @param nowMs since 1970
-   * @param startTimestamp of the version it has as long as nothing is changed
    */
-  constructor(config: BrokerConfig, nowMs: () => number, startTimestamp: number) {
+  constructor(config: BrokerConfig, startedMs: number, nowMs: () => number) {
     this.#values = { ...config }
     this.#nowMs = nowMs
-    this.#dataVersion = { counter: 0, stateVersion: 0, timestamp: startTimestamp }
+    this.#dataVersion = { counter: 0, stateVersion: 0, timestamp: startedMs }
   }
 
   /** The settings as they are now: one object, whose runtime keys change. */

@@ -43,7 +43,6 @@ export class SlaveSynchronize implements Service {
   readonly #clock: Clock
   readonly #log: RateLimitedLog
   readonly #source: () => TableSource | null
-  readonly #logEnd: () => number
   readonly #tables: readonly { readonly table: SynchronizedTable; readonly progress: Progress }[]
   #ticker: Timer | null = null
   #isRunning = false
@@ -51,19 +50,9 @@ export class SlaveSynchronize implements Service {
   #isWanted = false
   #isStopped = false
 
-  /**
-   * @param source the master that is followed; null while none is known
-   * @param logEnd where this slave's log ends
-   */
-  constructor(
-    clock: Clock,
-    logger: Logger,
-    source: () => TableSource | null,
-    logEnd: () => number,
-    tables: readonly SynchronizedTable[],
-  ) {
+  /** @param source the master that is followed; null while none is known */
+  constructor(clock: Clock, logger: Logger, source: () => TableSource | null, tables: readonly SynchronizedTable[]) {
     this.#clock = clock
-    this.#logEnd = logEnd
     this.#log = new RateLimitedLog(logger, () => clock.monotonicMs())
     this.#source = source
     this.#tables = tables.map((table) => ({ table, progress: { lastSuccessMs: null, lastError: null, isFirst: true } }))
@@ -117,11 +106,11 @@ export class SlaveSynchronize implements Service {
   async #synchronize(source: TableSource, table: SynchronizedTable, progress: Progress): Promise<void> {
     try {
       const { isFirst } = progress
-      const askedAt = this.#logEnd()
+      table.asking?.()
       const body = await source.table(table.code, table.storedVersion)
       if (this.#isStopped || this.#source() !== source) return // of a master that is followed no more
       if (body !== null) {
-        this.#applying = table.apply(body, isFirst, askedAt)
+        this.#applying = table.apply(body, isFirst)
         await this.#applying
       }
       progress.isFirst &&= !isFirst

@@ -66,11 +66,11 @@ export function changedAttributes(
   for (const [name, value] of changes) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined
     if (rule === undefined) return { problem: `attribute ${name}: this broker knows none of that name` }
+    if (value !== null && !rule.allows(value)) return { problem: `attribute ${name}=${value}: write ${rule.wanted}` }
     const before = current[name]
     if (!rule.isChangeable && before !== undefined && before !== value) return { problem: `attribute ${name} cannot be changed` }
     if (value === null) delete attributes[name]
-    else if (rule.allows(value)) attributes[name] = value
-    else return { problem: `attribute ${name}=${value}: write ${rule.wanted}` }
+    else attributes[name] = value
   }
   return { attributes }
 }

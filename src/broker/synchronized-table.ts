@@ -16,13 +16,14 @@ export interface SynchronizedTable {
   readonly code: number
   /** The version this slave has, where the master need not send the table again; null: always send it. */
   readonly storedVersion: DataVersion | null
+  /** Called right before the master is asked. */
+  asking?(): void
   /**
    * Makes the table here that of the master. Resolves when it is applied and on file.
    * @param isFirst since the link to this master is up
-   * @param askedAt where this slave's log ended when the master was asked
    * @throws (rejection) WireError for a body that is no such table, of which nothing is applied; StoreError where it could not be saved
    */
-  apply(body: Buffer, isFirst: boolean, askedAt: number): Promise<void>
+  apply(body: Buffer, isFirst: boolean): Promise<void>
 }
 
 /** A table of a master as it was read. */

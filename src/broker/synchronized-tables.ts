@@ -23,7 +23,12 @@ export interface SlaveTables {
   readonly groups: SubscriptionGroupManager
   readonly offsets: ConsumerOffsetManager
   readonly delayOffsets: DelayOffsetManager
-  /** A topic was deleted on the master: its queues here are to go too, with all that stood before `beforeOffset` in the log (E05). */
+  /** Where the log ends. */
+  logEnd(): number
+  /**
+   * A topic was deleted on the master: its queues here are to go too (E05).
+   * @param beforeOffset where the log ended when the master was asked: what lies behind may be of a topic made anew since
+   */
   topicDeleted(topicName: string, beforeOffset: number): void
 }
 
@@ -33,7 +38,8 @@ export function synchronizedTables(tables: SlaveTables): readonly SynchronizedTa
 }
 
 /** Topics (21). A topic that is gone takes its consumer offsets with it, so one of the same name starts at 0 here too. */
-function topicTable({ clock, topics, offsets, topicDeleted }: SlaveTables): SynchronizedTable {
+function topicTable({ clock, topics, offsets, logEnd, topicDeleted }: SlaveTables): SynchronizedTable {
+  let endWhenAsked = 0
   let stored: DataVersion | null = null // the table of an earlier life may be another one of the same version
   return {
     name: 'topics',
@@ -41,14 +47,17 @@ function topicTable({ clock, topics, offsets, topicDeleted }: SlaveTables): Sync
     get storedVersion() {
       return isStored(stored, topics.dataVersion) ? stored : null
     },
-    apply: async (body, _isFirst, askedAt) => {
+    asking: () => {
+      endWhenAsked = logEnd()
+    },
+    apply: async (body) => {
       const { version, entries } = await readTable(clock, body, 'topicConfigTable')
       if (isStored(stored, version) && isStored(topics.dataVersion, version)) return
       stored = null // until it is on file; a failure in between asks for everything again (E02)
       const configs = await inOrder<TopicConfig>(clock, entries, readTopicConfig, (name) => topicNameProblem(name) === null)
       for (const name of topics.replaceAll(configs, version)) {
         offsets.removeTopic(name)
-        topicDeleted(name, askedAt)
+        topicDeleted(name, endWhenAsked)
       }
       requireSaved(await topics.flush())
       stored = version

@@ -123,25 +123,6 @@ export class TopicConfigManager {
   }
 
   /**
-   * Makes the table that of the master, in one step: no topic that is in both is ever missing (E01). Its version is taken over as it is (E03).
-   * @param configs in the order of their names
-   * @returns names of the topics that are gone
-   */
-  replaceAll(configs: readonly TopicConfig[], dataVersion: DataVersion): string[] {
-    const before = this.#topics
-    this.#topics = new Map()
-    this.#names = new SortedNames()
-    for (const config of configs) {
-      const { topicName } = config
-      this.#topics.set(topicName, { config, nameBytes: before.get(topicName)?.nameBytes ?? Buffer.from(topicName) })
-      this.#names.add(topicName)
-    }
-    this.#dataVersion = dataVersion
-    this.#file.changed()
-    return [...before.keys()].filter((topicName) => !this.#topics.has(topicName))
-  }
-
-  /**
    * Makes or replaces a topic.
    * @returns false where there are too many already
    */
@@ -162,8 +143,9 @@ export class TopicConfigManager {
   delete(topicName: string): boolean {
     if (!this.#topics.delete(topicName)) return false
     this.#names.delete(topicName)
+    this.#dataVersion = nextDataVersion(this.#dataVersion, this.#clock.wallMs())
+    this.#file.changed()
     this.#logger.info({ topic: topicName }, 'topic deleted')
-    this.#tableChanged(topicName)
     return true
   }
 
@@ -177,6 +159,25 @@ export class TopicConfigManager {
     return [...this.#builtInNames]
   }
 
+  /**
+   * Makes the table that of the master, in one step: no topic that is in both is ever missing (E01). Its version is taken over as it is (E03).
+   * @param configs in the order of their names
+   * @returns names of the topics that are gone
+   */
+  replaceAll(configs: readonly TopicConfig[], dataVersion: DataVersion): string[] {
+    const before = this.#topics
+    this.#topics = new Map()
+    this.#names = new SortedNames()
+    for (const config of configs) {
+      const { topicName } = config
+      this.#topics.set(topicName, { config, nameBytes: before.get(topicName)?.nameBytes ?? Buffer.from(topicName) })
+      this.#names.add(topicName)
+    }
+    this.#dataVersion = dataVersion
+    this.#file.changed()
+    return [...before.keys()].filter((topicName) => !this.#topics.has(topicName))
+  }
+
   #create(config: TopicConfig): Topic {
     const topic = this.#changed(config)
     this.#logger.info({ topic: config.topicName, queues: config.writeQueueNums, perm: config.perm }, 'topic created')
@@ -185,14 +186,10 @@ export class TopicConfigManager {
 
   #changed(config: TopicConfig): Topic {
     const topic = this.#put(config)
-    this.#tableChanged(config.topicName)
-    return topic
-  }
-
-  #tableChanged(topicName: string): void {
     this.#dataVersion = nextDataVersion(this.#dataVersion, this.#clock.wallMs())
     this.#file.changed()
-    this.onChange(topicName)
+    this.onChange(config.topicName)
+    return topic
   }
 
   #put(config: TopicConfig): Topic {

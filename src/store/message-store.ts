@@ -85,6 +85,7 @@ export class MessageStore implements Service {
   readonly #paths: StorePaths
   readonly #abortFile: AbortFile
   readonly #writer: MessageWriter
+  readonly #offsets: QueueOffsetTable
   #gate: ReplicationGate = openGate
   #slavePositions: SlavePositions = { lowestSlave: () => null }
   #flushService: FlushService | null = null
@@ -162,7 +163,8 @@ export class MessageStore implements Service {
       options.retention,
     )
     const { statistics } = this
-    this.#writer = new MessageWriter({ log, statistics, offsets: new QueueOffsetTable(queues) }, options.bodySizeMax, {
+    this.#offsets = new QueueOffsetTable(queues)
+    this.#writer = new MessageWriter({ log, statistics, offsets: this.#offsets }, options.bodySizeMax, {
       refusesPuts: () => options.isSlave || this.#state !== 'running' || this.putRefusalReason !== null,
       gate: () => this.#gate,
       syncFlush: () => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.#flushService : null),

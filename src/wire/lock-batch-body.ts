@@ -8,7 +8,7 @@ const CLIENT_ID_SIZE_MAX = 1024
 const QUEUE_ID_MAX = 65_535
 
 /** A queue as a client names it. */
-export interface QueueStated {
+interface QueueStated {
   readonly brokerName: string
   readonly queueId: number
   readonly topic: string

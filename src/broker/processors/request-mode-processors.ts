@@ -2,7 +2,6 @@ import type { Processor } from '../../remoting/processor-table.ts'
 import { isJsonObject, parseFastjson } from '../../wire/fastjson-reader.ts'
 import { createResponse } from '../../wire/remoting-command.ts'
 import { ResponseCode } from '../../wire/response-code.ts'
-import { jsonAnswer } from '../json-answer.ts'
 
 const BODY_SIZE_MAX = 64 * 1024
 
@@ -22,9 +21,4 @@ export const setRequestModeProcessor: Processor = (request, _peer, reply) => {
     return reply(createResponse(request, ResponseCode.SUCCESS))
   }
   reply(createResponse(request, ResponseCode.SYSTEM_ERROR, 'every group of this broker pulls; there is no other mode'))
-}
-
-/** GET_ALL_MESSAGE_REQUEST_MODE: no group has a mode of its own. */
-export const allRequestModesProcessor: Processor = (request, _peer, reply) => {
-  reply(jsonAnswer(request, { messageRequestModeMap: {} }))
 }
