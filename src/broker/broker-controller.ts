@@ -14,11 +14,13 @@ import { ProcessorTable } from '../remoting/processor-table.ts'
 import { RemotingServer } from '../remoting/remoting-server.ts'
 import { MessageStore } from '../store/message-store.ts'
 import type { AcquireProcessLock } from '../store/store-lock.ts'
+import { DelayLevels } from '../wire/delay-level.ts'
 import type { BrokerAddresses } from './broker-addresses.ts'
 import { ClientManager } from './client-manager.ts'
 import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
+import { ScheduleMessageService } from './schedule-message-service.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
 import { SubscriptionGroupManager } from './subscription-group-manager.ts'
@@ -52,6 +54,8 @@ export class BrokerController implements Service {
   readonly #offsets: ConsumerOffsetManager
   readonly #clients: ClientManager
   readonly #holdService: PullRequestHoldService
+  readonly #delayLevels: DelayLevels
+  readonly #scheduleService: ScheduleMessageService
   readonly #processors: ProcessorTable
   readonly #lagLog: SlaveLagLog
   readonly #servers: RemotingServer[] = []
@@ -65,7 +69,9 @@ export class BrokerController implements Service {
     this.#config = config
     this.#hooks = hooks
     const isSlave = config.brokerRole === 'SLAVE'
-    this.#store = new MessageStore(platform, logger.child({ part: 'store' }), storeOptions(config, hooks.process), {
+    this.#delayLevels = new DelayLevels(config.messageDelayLevel)
+    const options = { ...storeOptions(config, hooks.process), delayLevels: this.#delayLevels }
+    this.#store = new MessageStore(platform, logger.child({ part: 'store' }), options, {
       acquire: hooks.acquireLock,
       owner: { pid: hooks.process.pid, startedAt: isoTime(hooks.process.bootTimestamp) },
     })
@@ -82,7 +88,13 @@ export class BrokerController implements Service {
     this.#offsets = new ConsumerOffsetManager(storage, config)
     this.#clients = new ClientManager({ clock, logger, groups: this.#groups, topics: this.#topics, isSlave })
     this.#holdService = new PullRequestHoldService(platform.clock)
-    this.#store.useArrivals(this.#holdService)
+    this.#scheduleService = new ScheduleMessageService(storage, this.#store, this.#delayLevels, config)
+    this.#store.useArrivals({
+      arrived: (topic, queueId, nextIndex, tagsCode) => {
+        this.#holdService.arrived(topic, queueId, nextIndex, tagsCode)
+        this.#scheduleService.arrived(topic, queueId, nextIndex, tagsCode)
+      },
+    })
     this.#processors = new ProcessorTable(logger.child({ part: 'remoting' }), platform.clock)
     this.#lagLog = new SlaveLagLog(platform.clock, haLogger, this.#haService)
   }
@@ -108,8 +120,10 @@ export class BrokerController implements Service {
       this.#topics.load()
       this.#groups.load()
       this.#offsets.start()
+      this.#scheduleService.load()
       this.#clients.start()
       await this.#listen()
+      if (this.#config.brokerRole !== 'SLAVE') this.#scheduleService.start()
     } catch (error) {
       await this.#stop().catch((stopError: unknown) =>
         this.#logger.error({ err: stopError }, 'what had started could not be stopped in order'),
@@ -148,6 +162,7 @@ export class BrokerController implements Service {
 
   async #stop(): Promise<void> {
     this.#lagLog.stop()
+    const deliveryEnded = this.#scheduleService.quiesce()
     this.#clients.stop()
     this.#holdService.stop() // a server that ends waits for what is in flight
     await this.#haService.stopFollowing() // before the store refuses what the master sends
@@ -156,7 +171,9 @@ export class BrokerController implements Service {
     await this.#haService.drain(DRAIN_TIMEOUT_MS)
     await this.#haService.stop()
     await this.#join?.close() // behind the one who asks through it, or that would only try again
-    await Promise.all([this.#topics.stop(), this.#groups.stop(), this.#offsets.stop()])
+    await deliveryEnded
+    await this.#store.flush() // what is said to be delivered has to be on disk
+    await Promise.all([this.#topics.stop(), this.#groups.stop(), this.#offsets.stop(), this.#scheduleService.stop()])
     await this.#store.stop()
   }
 
@@ -184,6 +201,8 @@ export class BrokerController implements Service {
       offsets: this.#offsets,
       clients: this.#clients,
       holdService: this.#holdService,
+      delayLevels: this.#delayLevels,
+      scheduleService: this.#scheduleService,
     }
   }
 

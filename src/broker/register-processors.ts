@@ -8,6 +8,7 @@ import type { Platform } from '../platform/platform.ts'
 import type { ProcessFacts } from '../platform/process-facts.ts'
 import type { ProcessorTable } from '../remoting/processor-table.ts'
 import type { MessageStore } from '../store/message-store.ts'
+import type { DelayLevels } from '../wire/delay-level.ts'
 import { RequestCode } from '../wire/request-code.ts'
 import { encodeHost } from '../wire/socket-host.ts'
 import { UniqueKeyMaker } from '../wire/unique-key.ts'
@@ -30,10 +31,12 @@ import {
   minOffsetProcessor,
   searchOffsetProcessor,
 } from './processors/queue-offset-processors.ts'
+import { SendBackProcessor } from './processors/send-back-processor.ts'
 import { SendMessageProcessor } from './processors/send-message-processor.ts'
 import { viewMessageProcessor } from './processors/view-message-processor.ts'
 import type { PullRequestHoldService } from './pull-request-hold-service.ts'
-import { runtimeInfo } from './runtime-info.ts'
+import { delayProgressInfo, runtimeInfo } from './runtime-info.ts'
+import type { ScheduleMessageService } from './schedule-message-service.ts'
 import type { SubscriptionGroupManager } from './subscription-group-manager.ts'
 import type { TopicConfigManager } from './topic-config-manager.ts'
 
@@ -50,6 +53,8 @@ export interface BrokerParts {
   readonly offsets: ConsumerOffsetManager
   readonly clients: ClientManager
   readonly holdService: PullRequestHoldService
+  readonly delayLevels: DelayLevels
+  readonly scheduleService: ScheduleMessageService
 }
 
 /**
@@ -66,7 +71,7 @@ export function registerProcessors(processors: ProcessorTable, parts: BrokerPart
 
 function registerMessages(
   processors: ProcessorTable,
-  { platform, config, facts, store, topics }: BrokerParts,
+  { platform, config, facts, store, topics, groups, delayLevels }: BrokerParts,
   listen: Address,
 ): void {
   const { clock, random } = platform
@@ -77,10 +82,12 @@ function registerMessages(
     pid: facts.pid,
     salt: Math.floor(random.next() * 2 ** 32),
   })
-  const options = { ...config, storeHost: { host: brokerIP1, port } }
-  const send = new SendMessageProcessor(store, topics, random, () => keys.next(clock.wallMs()), options)
+  const options = { ...config, delayLevels, storeHost: { host: brokerIP1, port } }
+  const send = new SendMessageProcessor(store, topics, groups, random, () => keys.next(clock.wallMs()), options)
   processors.register(RequestCode.SEND_MESSAGE, send.process)
   processors.register(RequestCode.SEND_MESSAGE_V2, send.process)
+  const sendBack = new SendBackProcessor({ store, topics, groups, random, delayLevels }, options)
+  processors.register(RequestCode.CONSUMER_SEND_MSG_BACK, sendBack.process)
 }
 
 function registerReading(processors: ProcessorTable, parts: BrokerParts): void {
@@ -123,10 +130,13 @@ function registerClients(processors: ProcessorTable, { clients }: BrokerParts): 
 }
 
 function registerAdministration(processors: ProcessorTable, parts: BrokerParts, listen: Address): void {
-  const { platform, config, facts, store, haService } = parts
+  const { platform, config, facts, store, haService, scheduleService } = parts
   const dataVersion = { counter: 0, stateVersion: 0, timestamp: facts.bootTimestamp }
   const texts = () => configTexts(config, listen.port, haService.address.port)
-  const runtime = () => runtimeInfo(platform, facts, config, store, haService)
+  const runtime = () => ({
+    ...runtimeInfo(platform, facts, config, store, haService),
+    ...delayProgressInfo(scheduleService.progress()),
+  })
   processors.register(RequestCode.GET_BROKER_CONFIG, brokerConfigProcessor(texts, dataVersion, haService, rateLimitedLog(parts)))
   processors.register(RequestCode.GET_BROKER_RUNTIME_INFO, brokerRuntimeProcessor(runtime))
   processors.register(RequestCode.GET_BROKER_HA_STATUS, haStatusProcessor(haService, store.log, config.brokerRole !== 'SLAVE'))

@@ -5,6 +5,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Service } from '../base/service.ts'
 import { explainSystemError, isSystemError, type SystemError } from '../base/system-error.ts'
 import type { Platform } from '../platform/platform.ts'
+import type { DelayLevels } from '../wire/delay-level.ts'
 import { type MessageDraft, messageRecordSize, PROPERTIES_SIZE_MAX } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
 import { CommitLog } from './commit-log.ts'
@@ -29,6 +30,7 @@ import { StoreCheckpoint } from './store-checkpoint.ts'
 import { type AcquireProcessLock, type LockOwner, lockStore } from './store-lock.ts'
 import { recoverStore } from './store-recovery.ts'
 import { StoreStatistics } from './store-statistics.ts'
+import { UnitReader } from './unit-reader.ts'
 import { WriteProbe } from './write-probe.ts'
 
 export interface MessageStoreOptions {
@@ -59,6 +61,8 @@ export interface MessageStoreOptions {
   readonly retention: RetentionOptions
   /** No message is indexed where nothing is said. */
   readonly index?: IndexOptions
+  /** When the messages of SCHEDULE_TOPIC are due; stock's levels where nothing is said. */
+  readonly delayLevels?: DelayLevels
 }
 
 /** How far messages can be found by key. */
@@ -102,6 +106,8 @@ export class MessageStore implements Service {
   readonly readSlots = new ReadSlots()
   /** Finds places of queues by number and time, on both roles. */
   readonly lookup: QueueLookup
+  /** Tells what the units of a queue carry, on both roles. */
+  readonly unitReader: UnitReader
   readonly #reader: MessageReader
   readonly #index: IndexService
   readonly #indexCatchUp: IndexCatchUp
@@ -178,7 +184,12 @@ export class MessageStore implements Service {
       this.queues,
       clock,
       logger,
-      { limit, unitDelayMs: options.queueUnitDelayMs, index: this.#index },
+      {
+        limit,
+        unitDelayMs: options.queueUnitDelayMs,
+        index: this.#index,
+        ...(options.delayLevels && { delayLevels: options.delayLevels }),
+      },
       {
         onQueueWriteFailed: (error) => this.#onWriteFailed(`the queues could not be written: ${error.message}`, error, error),
         onStalled: (reason) => this.#onDispatchStalled(reason),
@@ -187,6 +198,7 @@ export class MessageStore implements Service {
     this.#offsets = new QueueOffsetTable(this.queues)
     const limits = options.read ?? STOCK_READ_LIMITS
     this.#reader = new MessageReader(this.log, this.queues, this.readSlots, limits)
+    this.unitReader = new UnitReader(this.queues, this.readSlots)
     this.lookup = new QueueLookup(this.log, this.queues, this.readSlots, limits.inMemoryBytes)
     this.#indexCatchUp = new IndexCatchUp(this.log, this.#index, clock, logger, () => this.#dispatcher.recordEnd)
     this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory, this.#queueDirectory])
@@ -388,6 +400,12 @@ export class MessageStore implements Service {
     await this.log.drain()
     if (this.#options.flush.flushDiskType === 'SYNC_FLUSH') await this.#flushService?.flushAll()
     await this.#dispatchRest()
+  }
+
+  /** Forces all that was accepted so far to the disk; resolves with whether it is there. */
+  async flush(): Promise<boolean> {
+    await this.log.drain()
+    return (await this.#flushService?.flushAll()) ?? false
   }
 
   /** Refuses puts from now on and resolves when all that was accepted is written. */

@@ -2,21 +2,24 @@ import type { Random } from '../../base/seeded-random.ts'
 import type { Peer, Processor, Reply } from '../../remoting/processor-table.ts'
 import type { MessageStore } from '../../store/message-store.ts'
 import type { PutResult, PutStatus } from '../../store/put-result.ts'
+import type { DelayLevels } from '../../wire/delay-level.ts'
 import { parseSendMessageRequestHeader, type SendMessageRequestHeader } from '../../wire/headers/send-message-request-header.ts'
 import { encodeSendMessageResponseHeader } from '../../wire/headers/send-message-response-header.ts'
+import { PROPERTY_DELAY } from '../../wire/message-properties.ts'
 import { hasQueuePlace, MULTI_TAGS_FLAG } from '../../wire/message-sys-flag.ts'
 import { createResponse, type RemotingCommand } from '../../wire/remoting-command.ts'
 import { ResponseCode } from '../../wire/response-code.ts'
 import { encodeHost, offsetMessageId } from '../../wire/socket-host.ts'
+import { type Delay, delayPlace, TIMER_PROPERTIES } from '../delayed-message.ts'
+import { retryLimitOf } from '../retry-limit.ts'
 import { anyPropertyOf, type CompleteProperties, propertyValue, StoredProperties } from '../stored-properties.ts'
+import type { SubscriptionGroupManager } from '../subscription-group-manager.ts'
 import { PERM_WRITE } from '../topic-config.ts'
 import type { Topic, TopicConfigManager } from '../topic-config-manager.ts'
 import { DEAD_LETTER_PREFIX, mayBeSentTo, RETRY_PREFIX, topicNameProblem } from '../topic-names.ts'
 
-/** A retried message goes to the dead letters after this many times (SubscriptionGroupConfig.retryMaxTimes). */
-const RETRY_TIMES_MAX = 16
-/** Clients from V3_4_9 on say themselves how often a message may be retried. */
-const VERSION_WITH_RETRY_LIMIT = 121
+/** Stands in the place of a delay level for a message on its way to the dead letters, which carries it as its DELAY. */
+const DEAD_LETTER = -1
 /** A queueId for which the broker picks one. */
 const ANY_QUEUE = -1
 /** Hex digits of the offset that ends a message id. */
@@ -25,10 +28,9 @@ const OFFSET_DIGITS = 16
 const UNIT_FLAG = 1
 const UNIT_RETRY_FLAG = 2
 
-/** Properties that ask for more than storing a message; a broker that ignored them would deliver too early. */
-const DELAY_PROPERTIES = ['DELAY', 'TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_MS']
+/** Properties that ask for more than storing a message. */
 const TRANSACTION_PROPERTY = 'TRAN_MSG'
-const ASKS_FOR_MORE = anyPropertyOf([TRANSACTION_PROPERTY, ...DELAY_PROPERTIES])
+const ASKS_FOR_MORE = anyPropertyOf([TRANSACTION_PROPERTY, PROPERTY_DELAY, ...TIMER_PROPERTIES])
 
 export interface SendMessageOptions {
   readonly brokerPermission: number
@@ -37,6 +39,7 @@ export interface SendMessageOptions {
   readonly brokerClusterName: string
   /** In bytes; the store keeps to it, here it is only told. */
   readonly maxMessageSize: number
+  readonly delayLevels: DelayLevels
   /** What messages ids and STOREHOST say. */
   readonly storeHost: { readonly host: string; readonly port: number }
 }
@@ -94,6 +97,7 @@ const ANSWERS: Readonly<
 export class SendMessageProcessor {
   readonly #store: MessageStore
   readonly #topics: TopicConfigManager
+  readonly #groups: SubscriptionGroupManager
   readonly #random: Random
   readonly #options: SendMessageOptions
   readonly #properties: StoredProperties
@@ -105,12 +109,14 @@ export class SendMessageProcessor {
   constructor(
     store: MessageStore,
     topics: TopicConfigManager,
+    groups: SubscriptionGroupManager,
     random: Random,
     makeUniqueKey: () => string,
     options: SendMessageOptions,
   ) {
     this.#store = store
     this.#topics = topics
+    this.#groups = groups
     this.#random = random
     this.#options = options
     this.#properties = new StoredProperties({ ...options, clusterName: options.brokerClusterName }, makeUniqueKey)
@@ -127,11 +133,36 @@ export class SendMessageProcessor {
     if (topic === undefined) return refuse(request, reply, topicUnknown(header.topic, peer))
     const queueProblem = queueProblemOf(topic, header.queueId)
     if (queueProblem !== null) return refuse(request, reply, queueProblem)
-    const isDeadLetter = isRetriedTooOften(request, header)
-    const unsupported = unsupportedFeature(header, isDeadLetter)
+    const unsupported = unsupportedFeature(header)
     if (unsupported !== null) return refuse(request, reply, unsupported)
-    if (isDeadLetter) this.#putDeadLetter(request, header, peer, reply)
-    else this.#put(request, header, topic, this.#properties.complete(header.properties), peer, reply)
+    const level = this.#levelOf(request, header)
+    if (typeof level !== 'number') return refuse(request, reply, level)
+    if (level === DEAD_LETTER) this.#putDeadLetter(request, header, peer, reply)
+    else this.#put(request, header, topic, level, peer, reply)
+  }
+
+  /**
+   * How long the message waits: a delay level, 0 for not at all, or DEAD_LETTER. Retried messages look at their group first
+   * (SendMessageProcessor.handleRetryAndDLQ).
+   */
+  #levelOf(request: RemotingCommand, header: SendMessageRequestHeader): number | Refusal {
+    const { topic, properties, reconsumeTimes, maxReconsumeTimes } = header
+    if (topic.startsWith(RETRY_PREFIX)) {
+      const name = topic.slice(RETRY_PREFIX.length)
+      const group = this.#groups.find(name)
+      if (group === undefined) {
+        return { code: ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, remark: `subscription group not exist, ${name}` }
+      }
+      if (reconsumeTimes > retryLimitOf(request, maxReconsumeTimes, group)) return DEAD_LETTER
+    }
+    if (!ASKS_FOR_MORE.test(properties)) return 0
+    const delay = propertyValue(properties, PROPERTY_DELAY)
+    const level = delay === null ? 0 : this.#options.delayLevels.levelOf(delay)
+    if (level === null) return { code: ResponseCode.MESSAGE_ILLEGAL, remark: `the property DELAY is no level: ${delay}` }
+    const timer = level > 0 ? undefined : TIMER_PROPERTIES.find((timed) => asksForTimer(propertyValue(properties, timed)))
+    if (timer === undefined) return level
+    const remark = `this broker does not take messages with a timer yet, only delay levels (property ${timer})`
+    return { code: ResponseCode.MESSAGE_ILLEGAL, remark }
   }
 
   /** The checks that need nothing but the header (AbstractSendMessageProcessor.msgCheck). */
@@ -164,23 +195,22 @@ export class SendMessageProcessor {
   /** A message that was retried too often goes to the dead letters of its group (SendMessageProcessor.handleRetryAndDLQ). */
   #putDeadLetter(request: RemotingCommand, header: SendMessageRequestHeader, peer: Peer, reply: Reply): void {
     const topic = this.#topics.createOnSendBack(DEAD_LETTER_PREFIX + header.topic.slice(RETRY_PREFIX.length), 1, 0)
-    const properties = this.#properties.completeDeadLetter(header.properties)
-    this.#put(request, { ...header, queueId: ANY_QUEUE }, topic, properties, peer, reply)
+    this.#put(request, { ...header, queueId: ANY_QUEUE }, topic, DEAD_LETTER, peer, reply)
   }
 
   #put(
     request: RemotingCommand,
     header: SendMessageRequestHeader,
-    { config, nameBytes }: Topic,
-    { text, uniqueKey, waits }: CompleteProperties,
+    { config, nameBytes: topicBytes }: Topic,
+    level: number,
     peer: Peer,
     reply: Reply,
   ): void {
     const queueId = header.queueId < 0 ? Math.floor(this.#random.next() * config.writeQueueNums) : header.queueId
+    const place = { topic: config.topicName, topicBytes, queueId }
+    const { text, uniqueKey, waits } = this.#complete(header.properties, level, place)
     const draft = {
-      topic: config.topicName,
-      topicBytes: nameBytes,
-      queueId,
+      ...(level > 0 ? delayPlace(level) : place),
       flag: header.flag,
       sysFlag: header.sysFlag | (config.topicFilterType === 'MULTI_TAG' ? MULTI_TAGS_FLAG : 0),
       bornTimestamp: Math.max(0, header.bornTimestamp),
@@ -194,6 +224,13 @@ export class SendMessageProcessor {
     this.#store.put(draft, waits, (result) => this.#answer(request, queueId, uniqueKey, result, reply))
   }
 
+  #complete(properties: string, level: number, { topic, queueId }: Pick<Delay, 'topic' | 'queueId'>): CompleteProperties {
+    if (level === 0) return this.#properties.complete(properties)
+    if (level === DEAD_LETTER) return this.#properties.completeDeadLetter(properties)
+    return this.#properties.completeDelayed(properties, { level, topic, queueId })
+  }
+
+  /** A delayed message is told the queue it will get to, and its place in the one where it waits, as in stock. */
   #answer(request: RemotingCommand, queueId: number, uniqueKey: string, result: PutResult, reply: Reply): void {
     const { code, isStored, remark } = ANSWERS[result.status]
     if (!isStored) return reply(createResponse(request, code, `${remark}${this.#detailsOf(request, result.status)}`))
@@ -245,26 +282,17 @@ function queueProblemOf({ config: { topicName, readQueueNums, writeQueueNums } }
   return { code: ResponseCode.INVALID_PARAMETER, remark }
 }
 
-function isRetriedTooOften(request: RemotingCommand, header: SendMessageRequestHeader): boolean {
-  if (!header.topic.startsWith(RETRY_PREFIX)) return false
-  const ownLimit = request.version >= VERSION_WITH_RETRY_LIMIT ? header.maxReconsumeTimes : null
-  return header.reconsumeTimes > (ownLimit ?? RETRY_TIMES_MAX)
-}
-
-/** What this broker cannot do yet it refuses: a delayed message stored as an ordinary one would be delivered at once. */
-function unsupportedFeature({ sysFlag, batch, properties }: SendMessageRequestHeader, isDeadLetter: boolean): Refusal | null {
-  const asksForMore = ASKS_FOR_MORE.test(properties)
-  if (!hasQueuePlace(sysFlag) || (asksForMore && propertyValue(properties, TRANSACTION_PROPERTY)?.toLowerCase() === 'true')) {
+/** What this broker cannot do yet it refuses. */
+function unsupportedFeature({ sysFlag, batch, properties }: SendMessageRequestHeader): Refusal | null {
+  const isTransaction =
+    ASKS_FOR_MORE.test(properties) && propertyValue(properties, TRANSACTION_PROPERTY)?.toLowerCase() === 'true'
+  if (!hasQueuePlace(sysFlag) || isTransaction) {
     return { code: ResponseCode.NO_PERMISSION, remark: 'this broker does not take transactional messages yet' }
   }
-  if (batch) return { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'this broker does not take batches yet' }
-  if (!asksForMore || isDeadLetter) return null
-  const delay = DELAY_PROPERTIES.find((name) => asksForDelay(propertyValue(properties, name)))
-  if (delay === undefined) return null
-  return { code: ResponseCode.MESSAGE_ILLEGAL, remark: `this broker does not take delayed messages yet (property ${delay})` }
+  return batch ? { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'this broker does not take batches yet' } : null
 }
 
-/** 0 and less is no delay: dead letters carry DELAY −1, and are sent again with all their properties. */
-function asksForDelay(value: string | null): boolean {
+/** Stored as an ordinary message it would be delivered too early. 0 and less asks for nothing. */
+function asksForTimer(value: string | null): boolean {
   return value !== null && !(Number(value) <= 0)
 }
