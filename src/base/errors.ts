@@ -36,6 +36,7 @@ export type RemotingErrorCode =
   | 'REMOTING_TIMEOUT'
   | 'REMOTING_TOO_MUCH'
   | 'REMOTING_PORT_IN_USE'
+  | 'REMOTING_REFUSED'
   | 'REMOTING_CANNOT_LISTEN'
 
 /** Facts of one error, for the log and for tests: plain values only. */

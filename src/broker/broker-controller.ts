@@ -6,7 +6,6 @@ import type { BrokerConfig } from '../config/config-table.ts'
 import { formatHostPort } from '../config/host-port.ts'
 import { HAService } from '../ha/ha-service.ts'
 import { isoTime } from '../platform/clock.ts'
-import { hostAllowList } from '../platform/host-allow-list.ts'
 import type { Address } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ProcessFacts } from '../platform/process-facts.ts'
@@ -18,18 +17,22 @@ import { DelayLevels } from '../wire/delay-level.ts'
 import type { BrokerAddresses } from './broker-addresses.ts'
 import { ClientManager } from './client-manager.ts'
 import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
+import { DelayOffsetManager } from './delay-offset-manager.ts'
+import { MasterDirectory } from './master-directory.ts'
+import { NameServerMembership } from './name-server-membership.ts'
+import { haOptions, storeOptions } from './part-options.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
 import { ScheduleMessageService } from './schedule-message-service.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
+import { SlaveSynchronize } from './slave-synchronize.ts'
 import { SubscriptionGroupManager } from './subscription-group-manager.ts'
+import { synchronizedTables } from './synchronized-tables.ts'
 import { TopicConfigManager } from './topic-config-manager.ts'
 
 /** Distance of the fast port below the broker's (BrokerController: VIP channel). */
 const FAST_PORT_DISTANCE = 2
-/** A busy broker then writes each queue a hundred times a second, not once a turn: a quarter of its processor time (bench sync-64). */
-const QUEUE_UNIT_DELAY_MS = 10
 /** How long a stop waits for slaves to take the last bytes: what clients were promised has been waited for already. */
 const DRAIN_TIMEOUT_MS = 2000
 
@@ -52,10 +55,17 @@ export class BrokerController implements Service {
   readonly #topics: TopicConfigManager
   readonly #groups: SubscriptionGroupManager
   readonly #offsets: ConsumerOffsetManager
-  readonly #clients: ClientManager
-  readonly #holdService: PullRequestHoldService
+  readonly #delayOffsets: DelayOffsetManager
   readonly #delayLevels: DelayLevels
-  readonly #scheduleService: ScheduleMessageService
+  /** On a master. */
+  readonly #schedule: ScheduleMessageService
+  /** On a slave. */
+  readonly #synchronize: SlaveSynchronize | null
+  readonly #clients: ClientManager
+  /** On a slave that is told no master: where name servers tell it. */
+  readonly #directory: MasterDirectory | null
+  #membership: NameServerMembership | null = null
+  readonly #holdService: PullRequestHoldService
   readonly #processors: ProcessorTable
   readonly #lagLog: SlaveLagLog
   readonly #servers: RemotingServer[] = []
@@ -76,23 +86,36 @@ export class BrokerController implements Service {
       owner: { pid: hooks.process.pid, startedAt: isoTime(hooks.process.bootTimestamp) },
     })
     const haLogger = logger.child({ part: 'ha' })
-    this.#join = isSlave ? new SlaveJoin(platform, haLogger, this.#store, config) : null
-    const slave = this.#join === null ? null : { join: this.#join, onRefused: (error: MqError) => hooks.onFatal(error) }
+    const learnsMaster = isSlave && config.masterAddress === null && usesNameServers(config)
+    this.#directory = learnsMaster ? new MasterDirectory(platform.clock, haLogger, () => this.#linkDownMs) : null
+    this.#join = isSlave ? new SlaveJoin(platform, haLogger, this.#store, config, this.#directory) : null
+    const onRefused = (error: MqError): void => hooks.onFatal(error)
+    const onFollowing = (): void => this.#synchronize?.joined()
+    const slave = this.#join === null ? null : { join: this.#join, onRefused, onFollowing }
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
     this.#store.useGate(this.#haService)
+    this.#directory?.onMoved(() => this.#haService.masterMoved())
     this.#store.useSlavePositions(this.#haService)
     const { fileSystem, clock } = platform
     const storage = { fileSystem, clock, logger, turns: this.#store.readSlots, directory: config.storePathRootDir }
     this.#topics = new TopicConfigManager(storage, config)
     this.#groups = new SubscriptionGroupManager(storage, config)
     this.#offsets = new ConsumerOffsetManager(storage, config)
+    this.#delayOffsets = new DelayOffsetManager(storage, config, () => this.#store.range)
+    this.#schedule = new ScheduleMessageService({
+      clock,
+      logger,
+      store: this.#store,
+      offsets: this.#delayOffsets,
+      levels: this.#delayLevels,
+    })
+    this.#synchronize = this.#join === null ? null : this.#makeSynchronize(this.#join)
     this.#clients = new ClientManager({ clock, logger, groups: this.#groups, topics: this.#topics, isSlave })
     this.#holdService = new PullRequestHoldService(platform.clock)
-    this.#scheduleService = new ScheduleMessageService(storage, this.#store, this.#delayLevels, config)
     this.#store.useArrivals({
       arrived: (topic, queueId, nextIndex, tagsCode) => {
         this.#holdService.arrived(topic, queueId, nextIndex, tagsCode)
-        this.#scheduleService.arrived(topic, queueId, nextIndex, tagsCode)
+        this.#schedule.arrived(topic, queueId, nextIndex, tagsCode)
       },
     })
     this.#processors = new ProcessorTable(logger.child({ part: 'remoting' }), platform.clock)
@@ -120,17 +143,19 @@ export class BrokerController implements Service {
       this.#topics.load()
       this.#groups.load()
       this.#offsets.start()
-      this.#scheduleService.load()
+      this.#delayOffsets.load()
       this.#clients.start()
       await this.#listen()
-      if (this.#config.brokerRole !== 'SLAVE') this.#scheduleService.start()
     } catch (error) {
       await this.#stop().catch((stopError: unknown) =>
         this.#logger.error({ err: stopError }, 'what had started could not be stopped in order'),
       )
       throw error
     }
+    if (this.#config.brokerRole !== 'SLAVE') this.#schedule.start()
     this.#lagLog.start()
+    await this.#synchronize?.start()
+    await this.#membership?.start() // last: whoever finds this broker in the routes is served (F06)
     const { listen, haListen, fastListen } = this.addresses
     const { brokerRole, brokerName, brokerId } = this.#config
     this.#logger.info(
@@ -161,10 +186,12 @@ export class BrokerController implements Service {
   }
 
   async #stop(): Promise<void> {
+    await this.#membership?.stop() // first: no client comes any more (H10)
+    const deliveryEnded = this.#schedule.stop()
     this.#lagLog.stop()
-    const deliveryEnded = this.#scheduleService.quiesce()
     this.#clients.stop()
     this.#holdService.stop() // a server that ends waits for what is in flight
+    await this.#synchronize?.stop()
     await this.#haService.stopFollowing() // before the store refuses what the master sends
     await this.#store.quiesce()
     await Promise.all(this.#servers.map((server) => server.stop()))
@@ -172,8 +199,8 @@ export class BrokerController implements Service {
     await this.#haService.stop()
     await this.#join?.close() // behind the one who asks through it, or that would only try again
     await deliveryEnded
-    await this.#store.flush() // what is said to be delivered has to be on disk
-    await Promise.all([this.#topics.stop(), this.#groups.stop(), this.#offsets.stop(), this.#scheduleService.stop()])
+    await this.#store.flush() // what the tables say was delivered has to be on disk
+    await Promise.all([this.#topics, this.#groups, this.#offsets, this.#delayOffsets].map((table) => table.stop()))
     await this.#store.stop()
   }
 
@@ -186,6 +213,38 @@ export class BrokerController implements Service {
     const fast = await this.#serve({ host: bindAddress, port: fastPort }, "the fast port, two below the broker's,")
     await this.#haService.start()
     this.#addresses = { listen: main.address, haListen: this.#haService.address, fastListen: fast.address }
+    if (usesNameServers(this.#config)) this.#membership = this.#makeMembership(this.#addresses)
+  }
+
+  #makeMembership({ listen, haListen }: BrokerAddresses): NameServerMembership {
+    const directory = this.#directory
+    return new NameServerMembership(
+      this.#platform,
+      this.#logger.child({ part: 'registration' }),
+      this.#config,
+      { listenPort: listen.port, haListenPort: haListen.port },
+      this.#topics,
+      this.#synchronize === null ? null : { directory, registered: () => this.#synchronize?.now() },
+    )
+  }
+
+  #makeSynchronize(join: SlaveJoin): SlaveSynchronize {
+    const tables = {
+      clock: this.#platform.clock,
+      topics: this.#topics,
+      groups: this.#groups,
+      offsets: this.#offsets,
+      delayOffsets: this.#delayOffsets,
+      topicDeleted: () => {},
+    }
+    const logger = this.#logger.child({ part: 'synchronize' })
+    return new SlaveSynchronize(this.#platform.clock, logger, () => join.metadataSource, synchronizedTables(tables))
+  }
+
+  /** For how long this slave's link has been down; 0 while it is up. */
+  get #linkDownMs(): number {
+    const since = this.#haService.clientInfo?.downSinceTimestamp ?? 0
+    return since === 0 ? 0 : this.#platform.clock.wallMs() - since
   }
 
   get #parts(): BrokerParts {
@@ -199,10 +258,11 @@ export class BrokerController implements Service {
       topics: this.#topics,
       groups: this.#groups,
       offsets: this.#offsets,
+      delayOffsets: this.#delayOffsets,
       clients: this.#clients,
       holdService: this.#holdService,
       delayLevels: this.#delayLevels,
-      scheduleService: this.#scheduleService,
+      schedule: this.#schedule,
     }
   }
 
@@ -223,66 +283,6 @@ export class BrokerController implements Service {
   }
 }
 
-function storeOptions(config: BrokerConfig, { totalMemoryBytes }: ProcessFacts) {
-  return {
-    directory: config.storePathRootDir,
-    commitLogDirectory: config.storePathCommitLog,
-    consumeQueueDirectory: config.storePathConsumeQueue,
-    indexDirectory: config.storePathIndex,
-    checkpointPath: config.storeCheckpoint,
-    abortPath: config.abortFile,
-    commitLogFileSize: config.mappedFileSizeCommitLog,
-    consumeQueueFileSize: config.mappedFileSizeConsumeQueue,
-    queueUnitDelayMs: QUEUE_UNIT_DELAY_MS,
-    index: {
-      enabled: config.messageIndexEnable,
-      geometry: { hashSlotNum: config.maxHashSlotNum, indexNum: config.maxIndexNum },
-    },
-    tailSize: config.commitLogTailSize,
-    bodySizeMax: config.maxMessageSize,
-    isSlave: config.brokerRole === 'SLAVE',
-    flush: {
-      flushDiskType: config.flushDiskType,
-      logIntervalMs: config.flushIntervalCommitLog,
-      leastPages: config.flushCommitLogLeastPages,
-      logThoroughIntervalMs: config.flushCommitLogThoroughInterval,
-      queueIntervalMs: config.flushIntervalConsumeQueue,
-      syncTimeoutMs: config.syncFlushTimeout,
-    },
-    read: {
-      inMemoryBytes: Math.floor((totalMemoryBytes * config.accessMessageInMemoryMaxRatio) / 100),
-      bytesInMemory: config.maxTransferBytesOnMessageInMemory,
-      countInMemory: config.maxTransferCountOnMessageInMemory,
-      bytesOnDisk: config.maxTransferBytesOnMessageInDisk,
-      countOnDisk: config.maxTransferCountOnMessageInDisk,
-      scanBytes: config.maxFilterMessageSize,
-    },
-    retention: {
-      reservedHours: config.fileReservedTime,
-      deleteHours: config.deleteWhen,
-      diskMaxUsedRatio: config.diskMaxUsedSpaceRatio / 100,
-      cleanForciblyRatio: config.diskSpaceCleanForciblyRatio / 100,
-      warningLevelRatio: config.diskSpaceWarningLevelRatio / 100,
-      cleansForcibly: config.cleanFileForciblyEnable,
-      intervalMs: config.cleanResourceInterval,
-      filesPerRunMax: config.deleteFileBatchMax,
-      logFilePauseMs: config.deleteCommitLogFilesInterval,
-      queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
-    },
-  }
-}
-
-function haOptions(config: BrokerConfig) {
-  return {
-    listenOn: { host: config.haBindAddress, port: config.haListenPort },
-    isAllowed: hostAllowList(config.haAllowedHosts),
-    batchSize: config.haTransferBatchSize,
-    heartbeatIntervalMs: config.haSendHeartbeatInterval,
-    housekeepingIntervalMs: config.haHousekeepingInterval,
-    emptySlaveStart: config.haEmptySlaveStart,
-    slavesNeeded: config.brokerRole === 'SYNC_MASTER' ? config.inSyncReplicas - 1 : 0,
-    minInSyncReplicas: config.minInSyncReplicas,
-    maxGapNotInSync: config.haMaxGapNotInSync,
-    slaveTimeoutMs: config.slaveTimeout,
-  }
+function usesNameServers(config: BrokerConfig): boolean {
+  return config.namesrvAddr.length > 0 || config.fetchNamesrvAddrByAddressServer
 }

@@ -17,6 +17,8 @@ const EXPIRED_MS = 120_000
 const SCAN_INTERVAL_MS = 10_000
 /** Groups of either kind that one connection may be in; what goes beyond is passed over. */
 const GROUPS_PER_CONNECTION_MAX = 256
+/** Weight of the subscriptions of all groups (ConsumerGroupState.weight): some 400,000 usual ones. */
+const SUBSCRIPTIONS_WEIGHT_MAX = 32 * 1024 * 1024
 /** topicSysFlag of the retry topic of a unitized application (TopicSysFlag.buildSysFlag). */
 const UNIT_RETRY_FLAG = 2
 
@@ -44,6 +46,7 @@ export class ClientManager {
   readonly #consumers = new ClientChannels()
   /** Of each group with a consumer online. */
   readonly #states = new Map<string, ConsumerGroupState>()
+  #subscriptionsWeight = 0
   readonly #known = new WeakSet<Peer>()
   readonly #notifier: ConsumerChangeNotifier
   #timer: Timer | null = null
@@ -93,11 +96,20 @@ export class ClientManager {
     if (isNew === null) return false
     const state = this.#stateOf(group)
     state.describe(consumer)
-    const hasOthers = !withoutSub && state.subscribe(consumer.subscriptions)
+    const hasOthers = !withoutSub && this.#subscribe(state, consumer, channel)
     const before = state.fingerprint
     if (fingerprint !== 0 && !(withoutSub && before === null)) state.fingerprint = fingerprint
     if ((isNew || hasOthers) && !state.isBroadcasting && config.notifyConsumerIdsChangedEnable) this.#notifier.changed(group)
     return before === null ? withoutSub : fingerprint !== 0 && before !== fingerprint
+  }
+
+  /** @returns whether a topic came or went */
+  #subscribe(state: ConsumerGroupState, { group, subscriptions }: ConsumerStated, channel: ClientChannel): boolean {
+    const before = state.weight
+    const { hasChanged, leftOut } = state.subscribe(subscriptions, SUBSCRIPTIONS_WEIGHT_MAX - this.#subscriptionsWeight + before)
+    this.#subscriptionsWeight += state.weight - before
+    if (leftOut > 0) this.#refused(group, channel, SUBSCRIPTIONS_WEIGHT_MAX, 'too many subscriptions, leaving some out')
+    return hasChanged
   }
 
   /** @returns whether the connection is new to the group, null where it is not taken */
@@ -135,8 +147,10 @@ export class ClientManager {
   unregisterConsumer(group: string, peer: Peer): void {
     if (!this.#consumers.unregister(group, peer)) return
     const state = this.#states.get(group)
-    if (this.#consumers.of(group).size === 0) this.#states.delete(group)
-    else if (state?.isBroadcasting === false && this.#parts.groups.get(group)?.notifyConsumerIdsChangedEnable !== false) {
+    if (this.#consumers.of(group).size === 0) {
+      this.#subscriptionsWeight -= state?.weight ?? 0
+      this.#states.delete(group)
+    } else if (state?.isBroadcasting === false && this.#parts.groups.get(group)?.notifyConsumerIdsChangedEnable !== false) {
       this.#notifier.changed(group)
     }
   }

@@ -19,7 +19,7 @@ const RETRY_MS = 10_000
 type Done = (error: NodeJS.ErrnoException | null) => void
 
 /** Turns of the thread pool; the store's readers take theirs in the same place, so the pool's threads are enough for all (DESIGN §5). */
-export interface IoTurns {
+interface IoTurns {
   run(who: object, work: (done: () => void) => void): void
 }
 

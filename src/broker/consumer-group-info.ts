@@ -13,6 +13,9 @@ export interface ConsumerGroupInfo {
   readonly channels: ReadonlyMap<Peer, ClientChannel>
 }
 
+/** What a subscription weighs beside the characters of its expression. */
+const SUBSCRIPTION_WEIGHT = 64
+
 /** The part of it that heartbeats change. */
 export class ConsumerGroupState {
   consumeType = ''
@@ -21,6 +24,13 @@ export class ConsumerGroupState {
   readonly subscriptions = new Map<string, SubscriptionData>()
   /** Hash of the subscriptions as the last client stated it; null while none did. */
   fingerprint: number | null = null
+
+  #weight = 0
+
+  /** About how much memory the subscriptions take: the sum of their expressions and something for each. */
+  get weight(): number {
+    return this.#weight
+  }
 
   get isBroadcasting(): boolean {
     return this.messageModel === 'BROADCASTING'
@@ -35,26 +45,45 @@ export class ConsumerGroupState {
   /**
    * The subscriptions of the group are now these (ConsumerGroupInfo.updateSubscription); of one topic the newer version counts, whichever
    * client it comes from.
-   * @returns whether a topic came or went
+   * @param weightMax beyond it what is new is left out
+   * @returns whether a topic came or went, and how many were left out
    */
-  subscribe(stated: readonly SubscriptionStated[]): boolean {
-    const topics = new Set<string>()
+  subscribe(
+    stated: readonly SubscriptionStated[],
+    weightMax: number,
+  ): { readonly hasChanged: boolean; readonly leftOut: number } {
+    const topics = new Set(stated.map(({ topic }) => topic))
     let hasChanged = false
-    for (const one of stated) {
-      const subscription = subscriptionDataOf(one)
-      if (subscription === null) continue
-      topics.add(one.topic)
-      const known = this.subscriptions.get(one.topic)
-      if (known === undefined) hasChanged = true
-      if (known === undefined || subscription.subVersion > known.subVersion) this.subscriptions.set(one.topic, subscription)
-    }
+    let leftOut = 0
     for (const topic of this.subscriptions.keys()) {
       if (topics.has(topic)) continue
-      this.subscriptions.delete(topic)
+      this.#set(topic, null)
       hasChanged = true
     }
-    return hasChanged
+    for (const one of stated) {
+      const known = this.subscriptions.get(one.topic)
+      if (known !== undefined && one.subVersion <= known.subVersion) continue
+      const subscription = subscriptionDataOf(one)
+      if (subscription === null) continue
+      if (this.#weight - weightOf(known) + weightOf(subscription) > weightMax) {
+        leftOut++
+        continue
+      }
+      this.#set(one.topic, subscription)
+      if (known === undefined) hasChanged = true
+    }
+    return { hasChanged, leftOut }
   }
+
+  #set(topic: string, subscription: SubscriptionData | null): void {
+    this.#weight += weightOf(subscription) - weightOf(this.subscriptions.get(topic))
+    if (subscription === null) this.subscriptions.delete(topic)
+    else this.subscriptions.set(topic, subscription)
+  }
+}
+
+function weightOf(subscription: SubscriptionData | null | undefined): number {
+  return subscription === null || subscription === undefined ? 0 : SUBSCRIPTION_WEIGHT + subscription.subString.length
 }
 
 function subscriptionDataOf({

@@ -16,6 +16,8 @@ const COMMITS_PER_VERSION = 500
 export interface ConsumerOffsetOptions {
   /** In ms. */
   readonly flushConsumerOffsetInterval: number
+  /** A SLAVE remembers which offsets were committed to itself. */
+  readonly brokerRole?: string
 }
 
 /** Where one group stands in one topic: the offset of the next message it wants, by queue. */
@@ -37,6 +39,8 @@ export class ConsumerOffsetManager {
   /** By `topic@group`, then by queue. */
   #table = new Map<string, Map<number, number>>()
   #names = new SortedNames()
+  /** On a slave: what clients have committed here and the master has not reached (DESIGN §4), by key and queue. */
+  readonly #own = new Map<string, Map<number, number>>()
   #count = 0
   #commits = 0
   #hasChanged = false
@@ -55,6 +59,8 @@ export class ConsumerOffsetManager {
   start(): void {
     const file = this.#file.load()
     this.#replace(readOffsetTable(file?.offsetTable))
+    if (this.#isSlave)
+      for (const row of readOffsetTable(file?.ownOffsetTable)) this.#own.set(keyOf(row.group, row.topic), new Map(row.offsets))
     this.#dataVersion = readDataVersion(file?.dataVersion, this.#dataVersion)
     this.#timer = this.#storage.clock.setInterval(this.#options.flushConsumerOffsetInterval, () => this.#save())
   }
@@ -98,8 +104,19 @@ export class ConsumerOffsetManager {
     if (before === undefined) this.#count++
     if (before !== offset) this.#hasChanged = true
     queues?.set(queueId, offset)
+    if (this.#isSlave) this.#remember(key, queueId, offset)
     if (++this.#commits % COMMITS_PER_VERSION === 0) this.#raiseVersion()
     return true
+  }
+
+  get #isSlave(): boolean {
+    return this.#options.brokerRole === 'SLAVE'
+  }
+
+  #remember(key: string, queueId: number, offset: number): void {
+    const own = this.#own.get(key) ?? new Map<number, number>()
+    own.set(queueId, offset)
+    this.#own.set(key, own)
   }
 
   /** At the bound no key is added, or names alone would fill the memory. */
@@ -142,15 +159,66 @@ export class ConsumerOffsetManager {
   #remove(key: string): void {
     this.#count -= this.#table.get(key)?.size ?? 0
     this.#table.delete(key)
+    this.#own.delete(key)
     this.#names.delete(key)
     this.#raiseVersion()
   }
 
-  /** Makes the table that of another broker, in one step, with its version. */
-  replaceAll(rows: Iterable<GroupOffsets>, dataVersion: DataVersion): void {
-    this.#replace(rows)
-    this.#dataVersion = dataVersion
+  /**
+   * A slave takes over a row of its master: what was committed here stays until the master has reached it, all else is as the master has it, so a
+   * reset arrives (E06, E07; DESIGN §4).
+   * @param keepsLarger of each queue the larger offset stays, as the master may have been restarted with older ones and not have asked yet
+   */
+  takeOver({ group, topic, offsets }: GroupOffsets, keepsLarger: boolean): void {
+    const key = keyOf(group, topic)
+    const before = this.#table.get(key)
+    const after = new Map(offsets)
+    if (keepsLarger) for (const [queueId, offset] of before ?? []) after.set(queueId, Math.max(offset, after.get(queueId) ?? 0))
+    const own = this.#own.get(key)
+    for (const [queueId, offset] of own ?? []) {
+      if ((offsets.get(queueId) ?? -1) >= offset) own?.delete(queueId)
+      else after.set(queueId, offset)
+    }
+    if (own?.size === 0) this.#own.delete(key)
+    if (before !== undefined && isSame(before, after)) return
+    const count = this.#count - (before?.size ?? 0) + after.size
+    if (count > OFFSETS_MAX) {
+      return this.#log.warn(
+        'offsets',
+        { group, topic, limit: OFFSETS_MAX },
+        'too many consumer offsets, leaving out a row of the master',
+      )
+    }
+    this.#count = count
+    this.#table.set(key, after)
+    this.#names.add(key)
     this.#hasChanged = true
+  }
+
+  /**
+   * Forgets the rows that the master does not have, but what was committed here, in steps of one row.
+   * @param isKnown whether the master has the row
+   */
+  *keepOnly(isKnown: (topic: string, group: string) => boolean): Generator<void, void, undefined> {
+    for (const key of this.#names.snapshot()) {
+      const at = key.indexOf(SEPARATOR)
+      if (!this.#own.has(key) && !isKnown(key.slice(0, at), key.slice(at + 1))) {
+        this.#count -= this.#table.get(key)?.size ?? 0
+        this.#table.delete(key)
+        this.#names.delete(key)
+        this.#hasChanged = true
+      }
+      yield
+    }
+  }
+
+  /**
+   * All rows of the master are taken over: so is its version (E03).
+   * @returns (resolves with) whether the table is on file
+   */
+  adopt(dataVersion: DataVersion): Promise<boolean> {
+    this.#dataVersion = dataVersion
+    return this.flush()
   }
 
   /** Takes over the offsets of another broker where they are larger than ours, or new (E06). */
@@ -206,6 +274,8 @@ export class ConsumerOffsetManager {
     yield* fastjsonPieces([
       { name: 'dataVersion', value: { ...this.#dataVersion } },
       { name: 'offsetTable', value: new TableEntries(this.#rows()) },
+      // Unknown to RocketMQ, whose reader passes over it.
+      ...(this.#own.size === 0 ? [] : [{ name: 'ownOffsetTable', value: new TableEntries([...this.#own]) }]),
     ])
   }
 
@@ -215,6 +285,12 @@ export class ConsumerOffsetManager {
       if (queues !== undefined) yield [key, queues]
     }
   }
+}
+
+function isSame(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): boolean {
+  if (a.size !== b.size) return false
+  for (const [queueId, offset] of a) if (b.get(queueId) !== offset) return false
+  return true
 }
 
 /** A name with the separator in it would be taken for two; topics and groups cannot have one (TopicValidator). */

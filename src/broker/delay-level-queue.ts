@@ -8,7 +8,7 @@ import type { TagsCodes } from '../store/unit-reader.ts'
 import { SCHEDULE_TOPIC } from '../wire/delay-level.ts'
 import { readOffset } from '../wire/int64.ts'
 import { type MessageRecord, RecordFields, readMessageRecord } from '../wire/message-record.ts'
-import type { DelayOffsetTable } from './delay-offset-table.ts'
+import type { DelayOffsetManager } from './delay-offset-manager.ts'
 import { dueMessage } from './due-message.ts'
 
 /** Messages delivered in one go; the store's limits on one answer hold besides. */
@@ -28,7 +28,7 @@ export interface DelayLevelParts {
   readonly store: MessageStore
   readonly clock: Clock
   readonly log: RateLimitedLog
-  readonly offsets: DelayOffsetTable
+  readonly offsets: DelayOffsetManager
 }
 
 /**

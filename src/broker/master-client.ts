@@ -4,11 +4,17 @@ import type { Address } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import { RemotingClient } from '../remoting/remoting-client.ts'
 import { HARMLESS_BODY } from '../wire/harmless-body.ts'
+import { encodeTableVersion } from '../wire/register-broker-body.ts'
 import { createRequest, type RemotingCommand } from '../wire/remoting-command.ts'
 import { RequestCode } from '../wire/request-code.ts'
 import { ResponseCode } from '../wire/response-code.ts'
+import { parseBrokerConfig } from './broker-config-client.ts'
+import type { DataVersion } from './data-version.ts'
+import { KEEP_ATTRIBUTES, KNOWN_VERSION, UNCHANGED } from './table-fields.ts'
 
 const CALL_TIMEOUT_MS = 3000
+/** For a table of up to 16 MiB, which is made when it is asked for. */
+const TABLE_TIMEOUT_MS = 10_000
 
 /** What brokers of all versions answer where they have no record; any other refusal says nothing about the log. */
 const NO_RECORD_REMARK = 'can not find message by the offset'
@@ -40,13 +46,7 @@ export class MasterClient {
         : { haLocalPort: String(introduction.haLocalPort), brokerId: String(introduction.brokerId), ackLevel: 'written' }
     const response = await this.#call(RequestCode.GET_BROKER_CONFIG, fields, HARMLESS_BODY)
     if (response.code !== ResponseCode.SUCCESS) throw this.#refused(response)
-    return new Map(
-      response.body
-        .toString()
-        .split('\n')
-        .filter((line) => line.includes('='))
-        .map((line) => [line.slice(0, line.indexOf('=')).trim(), line.slice(line.indexOf('=') + 1).trim()]),
-    )
+    return parseBrokerConfig(response.body)
   }
 
   /**
@@ -75,12 +75,26 @@ export class MasterClient {
     return range
   }
 
+  /**
+   * One of the master's tables (21, 43, 45, 201). A master of ours sends attributes as they are only to slaves of ours, which say so, and
+   * nothing where they have its version already.
+   * @param known the version this slave has; null: none, or none that counts
+   * @returns null where the master has this version
+   * @throws (rejection) as `record`
+   */
+  async table(code: number, known: DataVersion | null): Promise<Buffer | null> {
+    const fields = { [KEEP_ATTRIBUTES]: 'true', ...(known === null ? {} : { [KNOWN_VERSION]: encodeTableVersion(known) }) }
+    const response = await this.#call(code, fields, undefined, TABLE_TIMEOUT_MS)
+    if (response.code !== ResponseCode.SUCCESS) throw this.#refused(response)
+    return response.extFields[UNCHANGED] === 'true' ? null : response.body
+  }
+
   close(): Promise<void> {
     return this.#client.close()
   }
 
-  #call(code: number, fields: Record<string, string> = {}, body?: Buffer): Promise<RemotingCommand> {
-    return this.#client.invoke(createRequest(code, fields, body), CALL_TIMEOUT_MS)
+  #call(code: number, fields: Record<string, string> = {}, body?: Buffer, timeoutMs = CALL_TIMEOUT_MS): Promise<RemotingCommand> {
+    return this.#client.invoke(createRequest(code, fields, body), timeoutMs)
   }
 
   #refused(response: RemotingCommand): HaError {

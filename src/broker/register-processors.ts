@@ -14,6 +14,7 @@ import { encodeHost } from '../wire/socket-host.ts'
 import { UniqueKeyMaker } from '../wire/unique-key.ts'
 import type { ClientManager } from './client-manager.ts'
 import type { ConsumerOffsetManager } from './consumer-offset-manager.ts'
+import type { DelayOffsetManager } from './delay-offset-manager.ts'
 import { brokerConfigProcessor } from './processors/broker-config-processor.ts'
 import { brokerRuntimeProcessor } from './processors/broker-runtime-processor.ts'
 import { checkClientProcessor, heartbeatProcessor, unregisterClientProcessor } from './processors/client-manage-processors.ts'
@@ -33,6 +34,7 @@ import {
 } from './processors/queue-offset-processors.ts'
 import { SendBackProcessor } from './processors/send-back-processor.ts'
 import { SendMessageProcessor } from './processors/send-message-processor.ts'
+import { tableProcessors } from './processors/table-processors.ts'
 import { viewMessageProcessor } from './processors/view-message-processor.ts'
 import type { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { delayProgressInfo, runtimeInfo } from './runtime-info.ts'
@@ -51,10 +53,11 @@ export interface BrokerParts {
   readonly topics: TopicConfigManager
   readonly groups: SubscriptionGroupManager
   readonly offsets: ConsumerOffsetManager
+  readonly delayOffsets: DelayOffsetManager
   readonly clients: ClientManager
   readonly holdService: PullRequestHoldService
   readonly delayLevels: DelayLevels
-  readonly scheduleService: ScheduleMessageService
+  readonly schedule: ScheduleMessageService
 }
 
 /**
@@ -66,6 +69,7 @@ export function registerProcessors(processors: ProcessorTable, parts: BrokerPart
   registerReading(processors, parts)
   registerOffsets(processors, parts)
   registerClients(processors, parts)
+  for (const [code, processor] of tableProcessors({ ...parts, clock: parts.platform.clock })) processors.register(code, processor)
   registerAdministration(processors, parts, listen)
 }
 
@@ -86,6 +90,7 @@ function registerMessages(
   const send = new SendMessageProcessor(store, topics, groups, random, () => keys.next(clock.wallMs()), options)
   processors.register(RequestCode.SEND_MESSAGE, send.process)
   processors.register(RequestCode.SEND_MESSAGE_V2, send.process)
+  processors.register(RequestCode.SEND_BATCH_MESSAGE, send.process)
   const sendBack = new SendBackProcessor({ store, topics, groups, random, delayLevels }, options)
   processors.register(RequestCode.CONSUMER_SEND_MSG_BACK, sendBack.process)
 }
@@ -130,12 +135,12 @@ function registerClients(processors: ProcessorTable, { clients }: BrokerParts): 
 }
 
 function registerAdministration(processors: ProcessorTable, parts: BrokerParts, listen: Address): void {
-  const { platform, config, facts, store, haService, scheduleService } = parts
+  const { platform, config, facts, store, haService, schedule } = parts
   const dataVersion = { counter: 0, stateVersion: 0, timestamp: facts.bootTimestamp }
   const texts = () => configTexts(config, listen.port, haService.address.port)
   const runtime = () => ({
     ...runtimeInfo(platform, facts, config, store, haService),
-    ...delayProgressInfo(scheduleService.progress()),
+    ...delayProgressInfo(schedule.progress()),
   })
   processors.register(RequestCode.GET_BROKER_CONFIG, brokerConfigProcessor(texts, dataVersion, haService, rateLimitedLog(parts)))
   processors.register(RequestCode.GET_BROKER_RUNTIME_INFO, brokerRuntimeProcessor(runtime))

@@ -43,6 +43,8 @@ export function runtimeInfo(
     // Hours of messages are counted from it, and a log without any holds none.
     earliestMessageTimeStamp: String(store.earliestStoreTimestamp ?? nowMs),
     flushDiskType: config.flushDiskType,
+    indexBehindBytes: String(store.indexStatus.behindBytes),
+    indexFailedReason: store.indexStatus.failedReason ?? '',
     inSyncReplicas: String(config.inSyncReplicas),
     minInSyncReplicas: String(config.minInSyncReplicas),
     pid: String(facts.pid),

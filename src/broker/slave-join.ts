@@ -6,6 +6,7 @@ import type { Platform } from '../platform/platform.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import { compareWithMaster } from './log-comparison.ts'
 import { MasterClient } from './master-client.ts'
+import type { LearnedMaster } from './master-directory.ts'
 
 export interface SlaveJoinOptions {
   readonly brokerName: string
@@ -16,12 +17,22 @@ export interface SlaveJoinOptions {
   readonly haMasterAddress: Address | null
 }
 
+/** Who knows the master's address without anybody having typed it. */
+export interface MasterSource {
+  readonly current: LearnedMaster | null
+}
+
 /** How a slave of ours finds and checks its master, over the master's broker port (DESIGN §4, Joining and `--master`). */
 export class SlaveJoin implements MasterJoin {
+  readonly #platform: Platform
   readonly #store: MessageStore
   readonly #logger: Logger
   readonly #options: SlaveJoinOptions
-  readonly #client: MasterClient | null
+  readonly #directory: MasterSource | null
+  /** To `--master`, or to the master that name servers told last. */
+  #client: MasterClient | null
+  /** The same, once it has shown that this slave may follow it: until then it may be a HA port, or of another group. */
+  #fitClient: MasterClient | null = null
   /** A broker has answered at `--master`: it is no HA port, whatever happens later. */
   #isBroker = false
   /** `--master` has answered nothing a broker says; it is tried as a HA port now. */
@@ -32,10 +43,19 @@ export class SlaveJoin implements MasterJoin {
   #masterEndOffset: number | null = null
   readonly #warned = new Set<string>()
 
-  constructor(platform: Platform, logger: Logger, store: MessageStore, options: SlaveJoinOptions) {
+  /** @param directory where name servers tell the master; null where there are none. `--master` overrules it */
+  constructor(
+    platform: Platform,
+    logger: Logger,
+    store: MessageStore,
+    options: SlaveJoinOptions,
+    directory: MasterSource | null = null,
+  ) {
+    this.#platform = platform
     this.#store = store
     this.#logger = logger
     this.#options = options
+    this.#directory = options.masterAddress === null ? directory : null
     this.#client = options.masterAddress === null ? null : new MasterClient(platform, logger, options.masterAddress)
   }
 
@@ -43,14 +63,49 @@ export class SlaveJoin implements MasterJoin {
     return this.#masterEndOffset
   }
 
-  async locate(): Promise<Address> {
+  /** Whom to ask for topics, groups and offsets; null where no broker port of the master is known, or not yet that it is this slave's. */
+  get metadataSource(): MasterClient | null {
+    return this.#isClosed ? null : this.#fitClient
+  }
+
+  locate(): Promise<Address> {
+    const { masterAddress } = this.#options
+    return masterAddress === null ? this.#locateLearned() : this.#locateTyped(masterAddress)
+  }
+
+  /** As name servers tell it, asked anew each time (H02). */
+  async #locateLearned(): Promise<Address> {
     const { haMasterAddress } = this.#options
-    const client = this.#client
-    if (client === null) {
-      if (haMasterAddress === null) throw new HaError('HA_MASTER_UNFIT', 'no master is known: say --master HOST:PORT')
-      this.#warnOnce('only the HA port of the master is known: topics and offsets are not synchronized', haMasterAddress)
+    const learned = this.#directory?.current ?? null
+    if (learned === null) {
+      if (haMasterAddress === null) {
+        const remedy = this.#directory === null ? 'say --master HOST:PORT' : 'no name server tells one yet'
+        throw new HaError('HA_MASTER_UNFIT', `no master is known: ${remedy}`)
+      }
+      if (this.#directory === null)
+        this.#warnOnce('only the HA port of the master is known: topics and offsets are not synchronized', haMasterAddress)
       return haMasterAddress
     }
+    const client = this.#clientOf(learned.address)
+    this.#requireFit(await client.config(null))
+    return haMasterAddress ?? learned.haAddress
+  }
+
+  #clientOf(address: Address): MasterClient {
+    const client = this.#client
+    if (client !== null && client.address.host === address.host && client.address.port === address.port) return client
+    client?.close().catch((error: unknown) => this.#logger.debug({ err: error }, 'the connection to the former master'))
+    this.#hasFollowed = false
+    this.#fitClient = null
+    this.#masterEndOffset = null
+    this.#client = new MasterClient(this.#platform, this.#logger, address)
+    if (this.#isClosed) void this.#client.close()
+    return this.#client
+  }
+
+  async #locateTyped(masterAddress: Address): Promise<Address> {
+    const { haMasterAddress } = this.#options
+    const client = this.#clientOf(masterAddress)
     this.#isTriedAsHaPort = false
     try {
       const config = await client.config(null)
@@ -60,6 +115,7 @@ export class SlaveJoin implements MasterJoin {
     } catch (error) {
       if (!this.#mayBeHaPort(error as MqError)) throw error
       this.#isTriedAsHaPort = true
+      this.#fitClient = null
       return client.address
     }
   }
@@ -101,17 +157,29 @@ export class SlaveJoin implements MasterJoin {
    * @throws HaError HA_JOIN_REFUSED, or HA_MASTER_UNFIT where this master was followed before and may become fit again
    */
   #requireFit(config: ReadonlyMap<string, string>): void {
-    const problem = this.#problemWith(config)
-    if (problem !== null)
-      throw new HaError(
-        this.#hasFollowed ? 'HA_MASTER_UNFIT' : 'HA_JOIN_REFUSED',
-        `cannot follow ${this.#masterText}: ${problem}`,
-      )
+    const outdated = this.#directory === null ? null : this.#outdatedProblem(config)
+    const problem = outdated ?? this.#problemWith(config)
+    if (problem !== null) {
+      this.#fitClient = null
+      const mayPass = this.#hasFollowed || outdated !== null
+      throw new HaError(mayPass ? 'HA_MASTER_UNFIT' : 'HA_JOIN_REFUSED', `cannot follow ${this.#masterText}: ${problem}`)
+    }
+    this.#fitClient = this.#client
     const brokerName = config.get('brokerName')
     if (brokerName === undefined || brokerName === this.#options.brokerName) return
     this.#warnOnce(
       `the master is brokerName ${brokerName}, this slave is ${this.#options.brokerName}: clients will not see them as a pair`,
     )
+  }
+
+  /** What a name server tells may be of yesterday: another broker may have the address now. It will tell the new one. */
+  #outdatedProblem(config: ReadonlyMap<string, string>): string | null {
+    const { brokerName } = this.#options
+    const theirs = config.get('brokerName') ?? brokerName
+    if (theirs !== brokerName)
+      return `it is of the group ${theirs}, this slave of ${brokerName}: the name server tells an old address`
+    if (config.get('brokerRole') === 'SLAVE') return 'it is a SLAVE: the name server tells an old address'
+    return null
   }
 
   #problemWith(config: ReadonlyMap<string, string>): string | null {
@@ -127,7 +195,7 @@ export class SlaveJoin implements MasterJoin {
   }
 
   get #masterText(): string {
-    const address = this.#options.masterAddress
+    const address = this.#client?.address ?? null
     return address === null ? 'the master' : `the master ${address.host}:${address.port}`
   }
 

@@ -119,6 +119,11 @@ export function propertyValue(properties: string, name: string): string | null {
   return found
 }
 
+/** One text behind the other. */
+export function joinProperties(properties: string, more: string): string {
+  return properties === '' || properties.endsWith(PAIR_END) ? properties + more : properties + PAIR_END + more
+}
+
 /** Where the next pair begins that starts so, −1 where none does. */
 function findPair(properties: string, pairStart: string, from: number): number {
   let at = properties.indexOf(pairStart, from)

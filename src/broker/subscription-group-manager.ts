@@ -12,7 +12,7 @@ import {
 } from './subscription-group-config.ts'
 
 /** Groups of one broker; more are refused, whoever asks. */
-export const GROUPS_MAX = 100_000
+const GROUPS_MAX = 100_000
 
 export interface SubscriptionGroupOptions {
   readonly autoCreateSubscriptionGroup: boolean
@@ -49,6 +49,11 @@ export class SubscriptionGroupManager {
 
   get dataVersion(): DataVersion {
     return this.#dataVersion
+  }
+
+  /** As it came, for those who read it. */
+  get forbiddenTable(): FastjsonValue {
+    return this.#forbiddenTable
   }
 
   /** By name, in the order of the names. */

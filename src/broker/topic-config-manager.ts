@@ -4,7 +4,7 @@ import type { Clock } from '../platform/clock.ts'
 import { type ConfigStorage, ConfigTableFile } from './config-table-file.ts'
 import { type DataVersion, nextDataVersion } from './data-version.ts'
 import { type FastjsonValue, fastjsonPieces, TableEntries } from './fastjson-text.ts'
-import { PERM_INHERIT, PERM_READ, PERM_WRITE, type TopicConfig, topicConfig } from './topic-config.ts'
+import { PERM_INHERIT, PERM_READ, PERM_WRITE, readTopicConfig, type TopicConfig, topicConfig } from './topic-config.ts'
 import { AUTO_CREATE_TOPIC } from './topic-names.ts'
 
 const READ_WRITE = PERM_READ | PERM_WRITE
@@ -32,9 +32,11 @@ export class TopicConfigManager {
   readonly #logger: Logger
   readonly #options: TopicConfigOptions
   readonly #file: ConfigTableFile
-  readonly #topics = new Map<string, Topic>()
-  readonly #names = new SortedNames()
+  #topics = new Map<string, Topic>()
+  #names = new SortedNames()
   #dataVersion: DataVersion
+  /** Called with each topic that is made or changed here; not with those a slave gets from its master. */
+  onChange: (topicName: string) => void = () => {}
 
   constructor(storage: ConfigStorage, options: TopicConfigOptions) {
     this.#clock = storage.clock
@@ -51,9 +53,7 @@ export class TopicConfigManager {
       dataVersion?: Partial<DataVersion>
       topicConfigTable?: Record<string, Partial<TopicConfig>>
     } | null
-    for (const [topicName, config] of Object.entries(file?.topicConfigTable ?? {})) {
-      this.#put({ ...topicConfig(topicName, 16, READ_WRITE), ...config, topicName })
-    }
+    for (const [topicName, config] of Object.entries(file?.topicConfigTable ?? {})) this.#put(readTopicConfig(topicName, config))
     this.#dataVersion = { ...this.#dataVersion, ...file?.dataVersion }
   }
 
@@ -69,6 +69,30 @@ export class TopicConfigManager {
 
   find(topicName: string): Topic | undefined {
     return this.#topics.get(topicName)
+  }
+
+  get dataVersion(): DataVersion {
+    return this.#dataVersion
+  }
+
+  get count(): number {
+    return this.#topics.size
+  }
+
+  /** In the order of the names. What changes while they are walked through is seen as it is when its turn comes. */
+  *configs(): Generator<TopicConfig, void, undefined> {
+    for (const name of this.#names.snapshot()) {
+      const config = this.#topics.get(name)?.config
+      if (config !== undefined) yield config
+    }
+  }
+
+  /** Which topics are ordered, as a name server has it; all others are not (TopicConfigManager.updateOrderTopicConfig). */
+  setOrderTopics(names: ReadonlySet<string>): void {
+    for (const { config } of this.#topics.values()) {
+      const order = names.has(config.topicName)
+      if (config.order !== order) this.#changed({ ...config, order })
+    }
   }
 
   /**
@@ -95,11 +119,36 @@ export class TopicConfigManager {
     return this.#topics.get(topicName) ?? this.#create({ ...topicConfig(topicName, queueNums, READ_WRITE), topicSysFlag })
   }
 
+  /**
+   * Makes the table that of the master, in one step: no topic that is in both is ever missing (E01). Its version is taken over as it is (E03).
+   * @param configs in the order of their names
+   * @returns names of the topics that are gone
+   */
+  replaceAll(configs: readonly TopicConfig[], dataVersion: DataVersion): string[] {
+    const before = this.#topics
+    this.#topics = new Map()
+    this.#names = new SortedNames()
+    for (const config of configs) {
+      const { topicName } = config
+      this.#topics.set(topicName, { config, nameBytes: before.get(topicName)?.nameBytes ?? Buffer.from(topicName) })
+      this.#names.add(topicName)
+    }
+    this.#dataVersion = dataVersion
+    this.#file.changed()
+    return [...before.keys()].filter((topicName) => !this.#topics.has(topicName))
+  }
+
   #create(config: TopicConfig): Topic {
+    const topic = this.#changed(config)
+    this.#logger.info({ topic: config.topicName, queues: config.writeQueueNums, perm: config.perm }, 'topic created')
+    return topic
+  }
+
+  #changed(config: TopicConfig): Topic {
     const topic = this.#put(config)
     this.#dataVersion = nextDataVersion(this.#dataVersion, this.#clock.wallMs())
-    this.#logger.info({ topic: config.topicName, queues: config.writeQueueNums, perm: config.perm }, 'topic created')
     this.#file.changed()
+    this.onChange(config.topicName)
     return topic
   }
 
@@ -111,18 +160,14 @@ export class TopicConfigManager {
   }
 
   *#text(): Generator<string, void, undefined> {
-    const names = this.#names.snapshot()
     yield* fastjsonPieces([
       { name: 'dataVersion', value: { ...this.#dataVersion } },
-      { name: 'topicConfigTable', value: new TableEntries(this.#entriesOf(names)) },
+      { name: 'topicConfigTable', value: new TableEntries(this.#entries()) },
     ])
   }
 
-  *#entriesOf(names: readonly string[]): Generator<readonly [string, FastjsonValue], void, undefined> {
-    for (const name of names) {
-      const config = this.#topics.get(name)?.config
-      if (config !== undefined) yield [name, { ...config }]
-    }
+  *#entries(): Generator<readonly [string, FastjsonValue], void, undefined> {
+    for (const config of this.configs()) yield [config.topicName, { ...config }]
   }
 
   #builtInTopics(): TopicConfig[] {

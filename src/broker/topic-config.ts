@@ -29,3 +29,17 @@ export function topicConfig(topicName: string, queueNums: number, perm: number):
     attributes: {},
   }
 }
+
+/**
+ * A topic as a file or a master states it, over the defaults. A member of the wrong kind counts as absent; unknown ones are kept (E04).
+ * @param stated anything; what is no object states nothing
+ */
+export function readTopicConfig(topicName: string, stated: unknown): TopicConfig {
+  const defaults = topicConfig(topicName, 16, PERM_READ | PERM_WRITE)
+  if (typeof stated !== 'object' || stated === null || Array.isArray(stated)) return defaults
+  const members = Object.entries(stated).filter(([name, value]) => {
+    const known = (defaults as unknown as Record<string, unknown>)[name]
+    return value !== null && (known === undefined || typeof known === typeof value)
+  })
+  return { ...defaults, ...Object.fromEntries(members), topicName }
+}

@@ -53,10 +53,11 @@ function checkRole(config: BrokerConfig, shown: Shown): void {
       `${shown('brokerRole')} and ${shown('brokerId')}: 0 is the master's; give the slave 1 or more`,
     )
   }
-  if (config.masterAddress === null && config.haMasterAddress === null && config.namesrvAddr.length === 0) {
+  const hasNameServers = config.namesrvAddr.length > 0 || config.fetchNamesrvAddrByAddressServer
+  if (config.masterAddress === null && config.haMasterAddress === null && !hasNameServers) {
     throw conflict(
       ['brokerRole', 'masterAddress'],
-      `${shown('brokerRole')} but no master is known (masterAddress, haMasterAddress and namesrvAddr are empty); add --master HOST:PORT, the listenPort of the master`,
+      `${shown('brokerRole')} but no master is known (masterAddress, haMasterAddress and namesrvAddr are empty); add --master HOST:PORT, the listenPort of the master, or -n HOST:PORT, a name server`,
     )
   }
   if (isOwn(config, config.masterAddress, config.bindAddress, config.listenPort)) {

@@ -6,6 +6,7 @@ import { HA_ROWS } from './rows/ha.ts'
 import { IDENTITY_ROWS } from './rows/identity.ts'
 import { NETWORK_ROWS } from './rows/network.ts'
 import { READING_ROWS } from './rows/reading.ts'
+import { REGISTRATION_ROWS } from './rows/registration.ts'
 import { RETENTION_ROWS } from './rows/retention.ts'
 import { STORE_ROWS } from './rows/store.ts'
 import { TOPIC_ROWS } from './rows/topics.ts'
@@ -25,6 +26,7 @@ export const BROKER_CONFIG_TABLE = [
   ...RETENTION_ROWS,
   ...CONSUMER_ROWS,
   ...DELAY_ROWS,
+  ...REGISTRATION_ROWS,
 ] as const satisfies readonly ConfigRow[]
 
 type Rows = (typeof BROKER_CONFIG_TABLE)[number]

@@ -35,6 +35,8 @@ export interface HAClientOptions {
 export interface HAClientEvents {
   /** This slave must not follow this master and has stopped trying; the error says why and what to do. */
   onRefused(error: MqError): void
+  /** The log is compared and flows, or waits for the next byte. */
+  onFollowing?(): void
 }
 
 /** What `status` and code 907 tell of a slave's link. */
@@ -153,6 +155,15 @@ export class HAClient implements Service {
     }
   }
 
+  /** The master is somewhere else now: the link to the former one ends, and the new one is asked for at once (H02). */
+  masterMoved(): void {
+    const connection = this.#connection
+    if (connection !== null)
+      this.#breakLink(connection, new HaError('HA_MASTER_UNFIT', 'the master has moved to another address'))
+    this.#backoff.reset()
+    this.#pause.wakeup()
+  }
+
   async #run(): Promise<void> {
     while (!this.#isOver()) {
       try {
@@ -216,6 +227,7 @@ export class HAClient implements Service {
   #onJoined(): void {
     const fields = { master: this.#master, from: this.#endOffset }
     this.#linkLog.info('following', fields, 'following the master') // a link may break as often as it comes up (B14)
+    this.#events.onFollowing?.()
   }
 
   /**

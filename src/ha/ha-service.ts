@@ -1,4 +1,3 @@
-import type { MqError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import { RateLimitedLog } from '../base/rate-limited-log.ts'
 import type { Service } from '../base/service.ts'
@@ -11,7 +10,7 @@ import type { SlavePosition, SlavePositions } from '../store/slave-positions.ts'
 import { AcceptSocketService } from './accept-socket-service.ts'
 import { ackFrontier } from './ack-frontier.ts'
 import { GroupTransferService } from './group-transfer-service.ts'
-import { HAClient, type HAClientInfo } from './ha-client.ts'
+import { HAClient, type HAClientEvents, type HAClientInfo } from './ha-client.ts'
 import { HAConnection, type HAConnectionOptions, REPORT_REFUSED, type SlaveIdentity } from './ha-connection.ts'
 import type { MasterJoin } from './master-join.ts'
 import { OffsetTimeRing } from './offset-time-ring.ts'
@@ -83,7 +82,7 @@ export class HAService implements Service, ReplicationGate, SlavePositions {
     logger: Logger,
     store: MessageStore,
     options: HAServiceOptions,
-    slave: { readonly join: MasterJoin; onRefused(error: MqError): void } | null,
+    slave: ({ readonly join: MasterJoin } & HAClientEvents) | null,
   ) {
     this.#platform = platform
     this.#logger = logger
@@ -131,6 +130,11 @@ export class HAService implements Service, ReplicationGate, SlavePositions {
   /** Ends the link to the master, where there is one; slaves of this broker are still served. */
   async stopFollowing(): Promise<void> {
     await this.#haClient?.stop()
+  }
+
+  /** The master of this slave has another address now. */
+  masterMoved(): void {
+    this.#haClient?.masterMoved()
   }
 
   async stop(): Promise<void> {

@@ -1,8 +1,8 @@
 import { type Logger, silentLogger } from '../base/logger.ts'
+import type { HostPort } from '../config/config-types.ts'
 import { resolveNamesrvConfig } from '../config/namesrv-config.ts'
 import type { NamesrvConfig } from '../config/namesrv-config-table.ts'
 import { formatValue } from '../config/parse-value.ts'
-import type { Address } from '../platform/network.ts'
 import { nodePlatform } from '../platform/node-platform.ts'
 import { nodeProcessFacts } from '../platform/process-facts.ts'
 import { NamesrvController } from './namesrv-controller.ts'
@@ -12,7 +12,7 @@ export type NamesrvSettings = Partial<NamesrvConfig>
 
 /** A name server that serves. */
 export interface RunningNamesrv {
-  readonly address: Address
+  readonly address: HostPort
   /** Answers what is in flight, closes all connections. */
   stop(): Promise<void>
 }

@@ -29,6 +29,8 @@ export interface RemotingClientOptions {
   readonly log: Logger
   /** 3,000 unless given. */
   readonly connectTimeoutMs?: number
+  /** A connection that stood has ended, and not by `close`. */
+  readonly onLost?: () => void
 }
 
 /** What a client has seen; only grows. */
@@ -57,6 +59,7 @@ export class RemotingClient {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #connectTimeoutMs: number
+  readonly #onLost: () => void
   #state: State = 'IDLE'
   #connection: Connection | null = null
   readonly #calls: PendingCalls
@@ -74,6 +77,7 @@ export class RemotingClient {
     this.#log = options.log
     this.#connectTimeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
     this.#calls = new PendingCalls(options.clock, () => this.#error('REMOTING_TIMEOUT', 'no answer in time from'))
+    this.#onLost = options.onLost ?? (() => {})
   }
 
   /** Our end of the connection, null while there is none. */
@@ -207,6 +211,7 @@ export class RemotingClient {
   #disconnected(error: Error | null): void {
     this.#state = 'IDLE'
     this.#lose(this.#error('REMOTING_CLOSED', 'connection lost to', error))
+    this.#onLost()
   }
 
   readonly #takeFrame = (frame: Buffer): void => {

@@ -99,7 +99,7 @@ export class CommitLog {
     this.#lastStoreTimestamp = Math.max(this.#lastStoreTimestamp, lastStoreTimestamp)
   }
 
-  /** Whether a record of `size` bytes can be stored at all; Java writes blanks for ever after one that cannot (store-format §7.3). */
+  /** Whether a record of `size` bytes, or a batch of records, can be stored at all; Java writes blanks for ever after one that cannot (store-format §7.3). */
   fits(size: number): boolean {
     return size <= this.#recordSizeMax && size + BLANK_SIZE <= this.fileSize
   }
@@ -117,9 +117,44 @@ export class CommitLog {
    */
   append(draft: MessageDraft, queueOffset: number): AppendedRecord | null {
     const size = messageRecordSize(draft)
-    assert(this.fits(size), `a record of ${size} bytes was let through`)
+    if (!this.#makeRoom(size)) return null
+    const record = this.#encode(draft, size, queueOffset)
+    if (record !== null) this.#writer.schedule()
+    return record
+  }
+
+  /**
+   * `append` for several drafts, whose records stand one behind the other in one file: all of them get their places, or none.
+   * @param queueOffset of the first; the others follow
+   */
+  appendAll(drafts: readonly MessageDraft[], queueOffset: number): AppendedRecord[] | null {
+    const sizes = drafts.map(messageRecordSize)
+    if (!this.#makeRoom(sizes.reduce((sum, size) => sum + size, 0))) return null
+    const start = this.#tail.endOffset
+    const records: AppendedRecord[] = []
+    try {
+      for (const [index, draft] of drafts.entries()) {
+        const record = this.#encode(draft, sizes[index] as number, queueOffset + index)
+        if (record === null) break
+        records.push(record)
+      }
+    } finally {
+      // Nothing of it is written before the turn ends.
+      if (records.length < drafts.length) this.#tail.cutTo(start)
+    }
+    if (records.length < drafts.length) return null
+    this.#writer.schedule()
+    return records
+  }
+
+  /** Goes on in the next file where `size` bytes and a blank do not fit into this one. */
+  #makeRoom(size: number): boolean {
+    assert(this.fits(size), `records of ${size} bytes were let through`)
     const roomInFile = this.fileSize - (this.#tail.endOffset % this.fileSize)
-    if (size + BLANK_SIZE > roomInFile && !this.#rollFile(roomInFile)) return null
+    return size + BLANK_SIZE <= roomInFile || this.#rollFile(roomInFile)
+  }
+
+  #encode(draft: MessageDraft, size: number, queueOffset: number): AppendedRecord | null {
     const room = this.#tail.reserve(size, this.#writer.writtenOffset)
     if (room === null) return null
     const physicOffset = this.#tail.endOffset - size
@@ -131,7 +166,6 @@ export class CommitLog {
       this.#tail.cutTo(physicOffset) // a draft nobody checked must not leave a hole in the log
       throw error
     }
-    this.#writer.schedule()
     return { physicOffset, size, storeTimestamp: this.#lastStoreTimestamp }
   }
 

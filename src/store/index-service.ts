@@ -15,16 +15,18 @@ import type { SoundRecord } from './sound-record.ts'
 const PENDING_SIZE_MAX = 32_768 * ENTRY_SIZE
 /** Matches told at most, whatever is asked for (MessageStoreConfig.maxMsgsNumBatch). */
 const INDEX_MATCHES_MAX = 64
-/** Entries one query follows at most: a key that a million messages have would cost seconds else. */
-const ENTRIES_PER_QUERY_MAX = 1_000_000
-/** A query holds the loop no longer than this at once. */
-const QUERY_TURN_MS = 2
+/** Entries one search follows at most: a chain may be of any length, and a million cost a second or more. */
+const ENTRIES_PER_SEARCH = 1_000_000
+/** A search holds the loop no longer than this at once. */
+const SEARCH_TURN_MS = 2
 const FILE_NAME = /^\d{17}$/
 
 export interface IndexOptions {
   /** `messageIndexEnable`: false takes no more records; what is there is still searched, cut and deleted. */
   readonly enabled: boolean
   readonly geometry: IndexGeometry
+  /** Entries one search follows at most, give or take a few hundred; a million where nothing is said. */
+  readonly entriesPerSearch?: number
 }
 
 /** Which messages are looked for: `key` is a UNIQ_KEY or one part of KEYS; store timestamps in ms, both ends included. */
@@ -178,8 +180,8 @@ export class IndexService {
         // Another size was configured, or a crash came while it was made: what stood before it can be made again from the log, and what
         // stands behind it would leave a gap.
         this.#logger.warn({ path, reason: (error as Error).message }, 'an index file is of no use and is made anew from the log')
-        this.#dropFrom(this.#files.length)
         for (const rest of names.slice(names.indexOf(name))) this.#fileSystem.unlinkSync(join(this.#directory, rest))
+        this.#fileSystem.syncDirectorySync(this.#directory)
         return
       }
     }
@@ -200,13 +202,10 @@ export class IndexService {
       let step = work.next()
       for (; step.done !== true; step = work.next()) await new Promise<void>((resolve) => this.#clock.afterTick(resolve))
       if (step.value && this.#endStands(last, recovery)) return
-      this.#dropFrom(this.#files.length - 1)
+      this.#files.pop()
+      last.destroySync()
+      this.#fileSystem.syncDirectorySync(this.#directory) // one that came back after the next crash would stand among newer ones
     }
-  }
-
-  #dropFrom(index: number): void {
-    for (const file of this.#files.splice(index).reverse()) file.destroySync()
-    this.#folderUnsynced = true
   }
 
   /** Behind the last record that has an entry: one without keys leaves no trace, and is looked at again. */
@@ -307,14 +306,14 @@ export class IndexService {
   }
 
   /**
-   * Searches from the newest entry back (IndexService.queryOffset), at most INDEX_MATCHES_MAX matches and ENTRIES_PER_QUERY_MAX entries, a short
+   * Searches from the newest entry back (IndexService.queryOffset), at most INDEX_MATCHES_MAX matches and `entriesPerSearch`, a short
    * turn of the loop at a time. What cannot be read ends the search, and `isComplete` says so.
    */
   async search({ topic, key, max, beginTimestamp, endTimestamp }: IndexSearch): Promise<IndexMatches> {
     const query = { keyHash: indexKeyHash(topic, key), beginTimestamp, endTimestamp, max: Math.min(max, INDEX_MATCHES_MAX) }
     const offsets: number[] = []
-    let entriesLeft = ENTRIES_PER_QUERY_MAX
-    let turnEndsMs = this.#clock.monotonicMs() + QUERY_TURN_MS
+    let entriesLeft = this.#options.entriesPerSearch ?? ENTRIES_PER_SEARCH
+    let turnEndsMs = this.#clock.monotonicMs() + SEARCH_TURN_MS
     try {
       for (const file of [...this.#files].reverse()) {
         if (file.entryCount === 0 || file.beginTimestamp > endTimestamp) continue
@@ -324,7 +323,7 @@ export class IndexService {
           if (entriesLeft <= 0) return { offsets, isComplete: false }
           if (this.#clock.monotonicMs() < turnEndsMs) continue
           await new Promise<void>((resolve) => this.#clock.afterTick(resolve))
-          turnEndsMs = this.#clock.monotonicMs() + QUERY_TURN_MS
+          turnEndsMs = this.#clock.monotonicMs() + SEARCH_TURN_MS
         }
       }
       return { offsets, isComplete: true }

@@ -1,69 +1,37 @@
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { StoreError } from '../base/errors.ts'
-import { Fifo } from '../base/fifo.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Service } from '../base/service.ts'
 import { explainSystemError, isSystemError, type SystemError } from '../base/system-error.ts'
 import type { Platform } from '../platform/platform.ts'
-import type { DelayLevels } from '../wire/delay-level.ts'
-import { type MessageDraft, messageRecordSize, PROPERTIES_SIZE_MAX } from '../wire/message-record.ts'
-import { hasQueuePlace } from '../wire/message-sys-flag.ts'
+import type { MessageDraft } from '../wire/message-record.ts'
+import { AbortFile } from './abort-file.ts'
 import { CommitLog } from './commit-log.ts'
 import type { FoundRecord } from './commit-log-recovery.ts'
-import { ConsumeQueueStore, isQueueName } from './consume-queue-store.ts'
+import { ConsumeQueueStore } from './consume-queue-store.ts'
 import { type ArrivalListener, Dispatcher } from './dispatcher.ts'
-import { type FlushOptions, FlushService } from './flush-service.ts'
+import { FlushService } from './flush-service.ts'
 import { IndexCatchUp } from './index-catch-up.ts'
 import { DEFAULT_INDEX_GEOMETRY } from './index-format.ts'
-import { type IndexMatches, type IndexOptions, type IndexSearch, IndexService, type LastIndexed } from './index-service.ts'
+import { type IndexMatches, type IndexSearch, IndexService, type LastIndexed } from './index-service.ts'
 import type { MessageQuery } from './message-query.ts'
-import { MessageReader, type OnMessages, type ReadLimits, STOCK_READ_LIMITS } from './message-reader.ts'
-import { PendingPut } from './pending-put.ts'
-import { notStored, type PutResult } from './put-result.ts'
+import { MessageReader, type OnMessages, STOCK_READ_LIMITS } from './message-reader.ts'
+import { type MessageStoreOptions, type StorePaths, storePaths } from './message-store-options.ts'
+import { MessageWriter } from './message-writer.ts'
+import { type BatchPutResult, notStored, type PutResult } from './put-result.ts'
 import { QueueLookup } from './queue-lookup.ts'
 import { QueueOffsetTable } from './queue-offset-table.ts'
 import { ReadSlots } from './read-slots.ts'
 import type { ReplicationGate } from './replication-gate.ts'
-import { type LogMinFollower, Retention, type RetentionOptions, type RetentionStatus } from './retention.ts'
+import { type LogMinFollower, Retention, type RetentionStatus } from './retention.ts'
 import type { SlavePositions } from './slave-positions.ts'
 import { StoreCheckpoint } from './store-checkpoint.ts'
+import { isDiskFull, StoreHealth } from './store-health.ts'
 import { type AcquireProcessLock, type LockOwner, lockStore } from './store-lock.ts'
 import { recoverStore } from './store-recovery.ts'
 import { StoreStatistics } from './store-statistics.ts'
 import { UnitReader } from './unit-reader.ts'
 import { WriteProbe } from './write-probe.ts'
-
-export interface MessageStoreOptions {
-  /** `storePathRootDir`. */
-  readonly directory: string
-  /** `storePathCommitLog`; `<directory>/commitlog` where nothing is said. */
-  readonly commitLogDirectory?: string
-  /** `storePathConsumeQueue`; `<directory>/consumequeue`. */
-  readonly consumeQueueDirectory?: string
-  /** `storePathIndex`; `<directory>/index`. */
-  readonly indexDirectory?: string
-  /** `storeCheckpoint`; `<directory>/checkpoint`. */
-  readonly checkpointPath?: string
-  /** `abortFile`; `<directory>/abort`. */
-  readonly abortPath?: string
-  readonly commitLogFileSize: number
-  readonly consumeQueueFileSize: number
-  /** How long queue units are gathered before they are written, in ms; see Dispatcher. */
-  readonly queueUnitDelayMs: number
-  readonly tailSize: number
-  /** `maxMessageSize` in bytes. */
-  readonly bodySizeMax: number
-  /** A slave takes bytes from its master and refuses puts. */
-  readonly isSlave: boolean
-  readonly flush: FlushOptions
-  /** Stock's limits where nothing is said. */
-  readonly read?: ReadLimits
-  readonly retention: RetentionOptions
-  /** No message is indexed where nothing is said. */
-  readonly index?: IndexOptions
-  /** When the messages of SCHEDULE_TOPIC are due; stock's levels where nothing is said. */
-  readonly delayLevels?: DelayLevels
-}
 
 /** How far messages can be found by key. */
 export interface IndexStatus {
@@ -83,9 +51,6 @@ export interface LogRange {
   readonly dispatchedOffset: number
   readonly maxOffset: number
 }
-
-/** What a disk says that is full, or whose quota is used up: the one failure that can end without a restart. */
-const DISK_FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT'])
 
 const openGate: ReplicationGate = {
   admit: () => null,
@@ -118,25 +83,17 @@ export class MessageStore implements Service {
   readonly #acquireLock: AcquireProcessLock
   readonly #owner: LockOwner
   readonly #dispatcher: Dispatcher
-  readonly #offsets: QueueOffsetTable
-  readonly #probe: WriteProbe
+  readonly #health: StoreHealth
   readonly #retention: Retention
-  readonly #queueDirectory: string
-  readonly #indexDirectory: string
-  readonly #checkpointPath: string
-  readonly #abortPath: string
-  /** Appended, not yet written, in the order of the log. */
-  readonly #unwritten = new Fifo<PendingPut>()
+  readonly #paths: StorePaths
+  readonly #abortFile: AbortFile
+  readonly #writer: MessageWriter
   #gate: ReplicationGate = openGate
   #slavePositions: SlavePositions = { lowestSlave: () => null }
   #flushService: FlushService | null = null
   #checkpoint: StoreCheckpoint | null = null
   #releaseLock: (() => void) | null = null
   #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
-  /** Why nothing can be stored before a restart. */
-  #brokenReason: string | null = null
-  /** Why nothing can be stored before the disk has room again. */
-  #diskFullReason: string | null = null
   #stopped: Promise<void> | null = null
   /** What was read for the log that begins at `minOffset`. */
   #earliest: { readonly minOffset: number; readonly storeTimestamp: number } | null = null
@@ -154,26 +111,24 @@ export class MessageStore implements Service {
     this.#owner = lock.owner
     const { fileSystem, clock } = platform
     this.statistics = new StoreStatistics(clock)
-    this.#queueDirectory = options.consumeQueueDirectory ?? join(options.directory, 'consumequeue')
-    this.#indexDirectory = options.indexDirectory ?? join(options.directory, 'index')
-    this.#checkpointPath = options.checkpointPath ?? join(options.directory, 'checkpoint')
-    this.#abortPath = options.abortPath ?? join(options.directory, 'abort')
+    this.#paths = storePaths(options)
+    this.#abortFile = new AbortFile(fileSystem, this.#paths.abort)
     this.log = new CommitLog(
       fileSystem,
       clock,
       {
-        directory: options.commitLogDirectory ?? join(options.directory, 'commitlog'),
+        directory: this.#paths.commitLog,
         fileSize: options.commitLogFileSize,
         tailSize: options.tailSize,
         bodySizeMax: options.bodySizeMax,
       },
       { onWritten: (endOffset) => this.#onWritten(endOffset), onFailed: (error) => this.#onLogFailed(error) },
     )
-    this.queues = new ConsumeQueueStore(fileSystem, this.#queueDirectory, options.consumeQueueFileSize)
+    this.queues = new ConsumeQueueStore(fileSystem, this.#paths.queues, options.consumeQueueFileSize)
     const limit = (): number => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.log.flushedOffset : this.log.maxOffset)
     this.#index = new IndexService(
       fileSystem,
-      this.#indexDirectory,
+      this.#paths.index,
       clock,
       logger,
       options.index ?? { enabled: false, geometry: DEFAULT_INDEX_GEOMETRY },
@@ -191,25 +146,36 @@ export class MessageStore implements Service {
         ...(options.delayLevels && { delayLevels: options.delayLevels }),
       },
       {
-        onQueueWriteFailed: (error) => this.#onWriteFailed(`the queues could not be written: ${error.message}`, error, error),
+        onQueueWriteFailed: (error) =>
+          this.#health.writeFailed(`the queues could not be written: ${error.message}`, error, error),
         onStalled: (reason) => this.#onDispatchStalled(reason),
       },
     )
-    this.#offsets = new QueueOffsetTable(this.queues)
     const limits = options.read ?? STOCK_READ_LIMITS
     this.#reader = new MessageReader(this.log, this.queues, this.readSlots, limits)
     this.unitReader = new UnitReader(this.queues, this.readSlots)
     this.lookup = new QueueLookup(this.log, this.queues, this.readSlots, limits.inMemoryBytes)
     this.#indexCatchUp = new IndexCatchUp(this.log, this.#index, clock, logger, () => this.#dispatcher.recordEnd)
-    this.#probe = new WriteProbe(fileSystem, clock, [options.directory, this.log.files.directory, this.#queueDirectory])
-    this.#indexProbe = new WriteProbe(fileSystem, clock, [this.#indexDirectory])
+    this.#health = new StoreHealth(
+      { fileSystem, clock, logger },
+      [options.directory, this.#paths.commitLog, this.#paths.queues],
+      () => this.log.maxOffset,
+      () => this.#heal(),
+    )
+    this.#indexProbe = new WriteProbe(fileSystem, clock, [this.#paths.index])
     const { log, queues } = this
     const safeOffset = (): number => Math.min(log.flushedOffset, this.#flushService?.queuesFlushedOffset ?? 0)
     this.#retention = new Retention(
       { log, queues, fileSystem, clock, logger, safeOffset, lowestSlave: () => this.#slavePositions.lowestSlave() },
-      this.#queueDirectory,
+      this.#paths.queues,
       options.retention,
     )
+    const { statistics } = this
+    this.#writer = new MessageWriter({ log, statistics, offsets: new QueueOffsetTable(queues) }, options.bodySizeMax, {
+      refusesPuts: () => options.isSlave || this.#state !== 'running' || this.putRefusalReason !== null,
+      gate: () => this.#gate,
+      syncFlush: () => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.#flushService : null),
+    })
     this.#retention.follow((minOffset) => void this.#index.deleteBefore(minOffset))
   }
 
@@ -240,7 +206,7 @@ export class MessageStore implements Service {
 
   /** Why nothing can be stored, or null. */
   get readOnlyReason(): string | null {
-    return this.#brokenReason ?? this.#diskFullReason
+    return this.#health.readOnlyReason
   }
 
   /**
@@ -299,11 +265,11 @@ export class MessageStore implements Service {
     try {
       fileSystem.makeDirectorySync(directory)
       for (const folder of [
-        this.log.files.directory,
-        this.#queueDirectory,
-        this.#indexDirectory,
-        dirname(this.#checkpointPath),
-        dirname(this.#abortPath),
+        this.#paths.commitLog,
+        this.#paths.queues,
+        this.#paths.index,
+        dirname(this.#paths.checkpoint),
+        dirname(this.#paths.abort),
       ])
         fileSystem.makeDirectorySync(folder)
       this.#releaseLock = await lockStore(fileSystem, directory, this.#owner, this.#acquireLock)
@@ -311,19 +277,19 @@ export class MessageStore implements Service {
       throw isSystemError(error) ? notUsable(directory, error) : error
     }
     try {
-      const wasClean = fileSystem.statSync(this.#abortPath) === null
-      const checkpoint = new StoreCheckpoint(fileSystem, this.#checkpointPath)
+      const wasClean = !this.#abortFile.exists
+      const checkpoint = new StoreCheckpoint(fileSystem, this.#paths.checkpoint)
       this.#checkpoint = checkpoint
       this.log.files.load('write')
       this.queues.load()
       // Before anything is changed: a crash in the middle of recovery is no clean end.
-      this.#writeAbortFile()
+      this.#abortFile.write(this.#owner.pid)
       const { log, queues } = this
       const parts = { log, queues, index: this.#index, dispatcher: this.#dispatcher, checkpoint, clock }
       await recoverStore({ ...parts, logger: this.#logger }, { wasClean, isSlave: this.#options.isSlave })
       await this.#retention.start()
       this.#flushService = new FlushService(parts, this.#options.flush, {
-        onFailed: (error) => this.#becomeReadOnly(`the disk did not take what was written: ${error.message}`, error),
+        onFailed: (error) => this.#health.broken(`the disk did not take what was written: ${error.message}`, error),
         onLogFlushed: () => this.#dispatcher.pump(),
       })
       this.#flushService.start()
@@ -350,29 +316,14 @@ export class MessageStore implements Service {
     return this.#index.search(search)
   }
 
-  /**
-   * Stores a message. `answer` is called exactly once, maybe before this returns: when the log's file has it and, if the sender `waits`, disk
-   * and slaves answered; or at once when it is refused. The draft's buffers are free again when this returns.
-   * @throws RangeError for a draft with a number that does not fit its field; nothing is stored then
-   */
+  /** Stores a message; see MessageWriter.put. */
   put(draft: MessageDraft, waits: boolean, answer: (result: PutResult) => void): void {
-    const recordSize = messageRecordSize(draft)
-    const done = this.statistics.counted(recordSize, answer)
-    if (this.#options.isSlave || this.#state !== 'running' || this.putRefusalReason !== null)
-      return done(notStored('SERVICE_NOT_AVAILABLE'))
-    if (draft.properties.length > PROPERTIES_SIZE_MAX) return done(notStored('PROPERTIES_SIZE_EXCEEDED'))
-    if (draft.body.length > this.#options.bodySizeMax || !this.log.fits(recordSize)) return done(notStored('MESSAGE_ILLEGAL'))
-    if (!isQueueName(draft.topic, draft.topicBytes.length, draft.queueId)) return done(notStored('MESSAGE_ILLEGAL'))
-    const refusal = waits ? this.#gate.admit() : null
-    if (refusal !== null) return done(notStored(refusal))
-    const takesQueuePlace = hasQueuePlace(draft.sysFlag)
-    const queueOffset = takesQueuePlace ? this.#offsets.next(draft.topic, draft.queueId) : 0
-    const record = this.log.append(draft, queueOffset)
-    if (record === null) return done(notStored('OS_PAGE_CACHE_BUSY'))
-    if (takesQueuePlace) this.#offsets.set(draft.topic, draft.queueId, queueOffset + 1)
-    this.#unwritten.push(
-      new PendingPut({ topic: draft.topic, queueId: draft.queueId, queueOffset, takesQueuePlace }, record, waits, done),
-    )
+    this.#writer.put(draft, waits, answer)
+  }
+
+  /** Stores messages of one queue together; see MessageWriter.putBatch. */
+  putBatch(drafts: readonly MessageDraft[], waits: boolean, answer: (result: BatchPutResult) => void): void {
+    this.#writer.putBatch(drafts, waits, answer)
   }
 
   /**
@@ -426,7 +377,7 @@ export class MessageStore implements Service {
     this.#indexCatchUp.stop()
     await this.quiesce()
     try {
-      if (await this.#settle()) this.#removeAbortFile()
+      if (await this.#settle()) this.#abortFile.remove()
     } finally {
       this.#closeFiles()
       this.#state = 'stopped'
@@ -460,27 +411,19 @@ export class MessageStore implements Service {
 
   #onWritten(endOffset: number): void {
     this.#gate.logEndMoved(endOffset)
-    for (let put = this.#unwritten.peek(); put !== undefined && put.endOffset <= endOffset; put = this.#unwritten.peek()) {
-      this.#unwritten.shift()
-      if (put.waits) this.#gate.awaitReplicas(put)
-      else put.replicated('PUT_OK')
-      if (put.waits && this.#options.flush.flushDiskType === 'SYNC_FLUSH') this.#flushService?.awaitFlush(put)
-      else put.flushed('PUT_OK')
-    }
+    this.#writer.onWritten(endOffset)
     this.#dispatcher.pump()
   }
 
   #onLogFailed(error: StoreError): void {
-    const failed = this.#unwritten.drain()
-    // The last first, so every queue ends at the number its first lost message had.
-    for (const put of failed.reverse()) if (put.takesQueuePlace) this.#offsets.set(put.topic, put.queueId, put.queueOffset)
-    this.#onWriteFailed(error.message, error, error.cause)
-    for (const put of failed.reverse()) put.failed(notStored('SERVICE_NOT_AVAILABLE'))
+    const failed = this.#writer.takeBackUnwritten()
+    this.#health.writeFailed(error.message, error, error.cause)
+    for (const put of failed) put.failed(notStored('SERVICE_NOT_AVAILABLE'))
   }
 
   /** Nothing but the index is affected. A full disk is tried again here too, for it may have had no room for the index alone. */
   #onIndexFailed(error: Error): void {
-    if (DISK_FULL.has((error as NodeJS.ErrnoException).code)) this.#indexProbe.start(() => this.#resumeIndex())
+    if (isDiskFull(error)) this.#indexProbe.start(() => this.#resumeIndex())
   }
 
   #resumeIndex(): void {
@@ -488,59 +431,19 @@ export class MessageStore implements Service {
     this.#indexCatchUp.start()
   }
 
-  /** A full disk is tried again; one that answers with an error is not trusted before a restart (DESIGN §5). */
-  #onWriteFailed(reason: string, error: Error, cause: unknown): void {
-    if (!DISK_FULL.has((cause as NodeJS.ErrnoException | undefined)?.code)) return this.#becomeReadOnly(reason, error)
-    this.#diskFullReason ??= reason
-    this.#logger.error(
-      { err: error, logEnd: this.log.maxOffset },
-      'the disk is full: the store takes no messages until it has room',
-    )
-    this.#probe.start(() => this.#heal())
-  }
-
   /** A master must not say OK to what no consumer would ever see. A slave keeps what it has, and its HA client stops (C10). */
   #onDispatchStalled(reason: string): void {
-    if (!this.#options.isSlave) this.#becomeReadOnly(`dispatch has stopped: ${reason}`, new Error(reason))
-  }
-
-  #becomeReadOnly(reason: string, error: Error): void {
-    this.#brokenReason ??= reason
-    this.#logger.error({ err: error, logEnd: this.log.maxOffset }, 'the store takes no more messages before a restart')
+    if (!this.#options.isSlave) this.#health.broken(`dispatch has stopped: ${reason}`, new Error(reason))
   }
 
   #heal(): void {
-    try {
-      this.log.healAfterFailure()
-    } catch (error) {
-      return this.#becomeReadOnly('the log could not be cut behind its end', error as Error)
-    }
-    this.#diskFullReason = null
+    this.log.healAfterFailure()
     this.#dispatcher.retryUnits() // may find the disk full again
-    if (this.readOnlyReason === null)
-      this.#logger.info({ logEnd: this.log.maxOffset }, 'the disk has room again: the store takes messages')
-  }
-
-  /** Its presence at the next start means that this process did not end in order. */
-  #writeAbortFile(): void {
-    const handle = this.#platform.fileSystem.openSync(this.#abortPath, 'create')
-    try {
-      handle.truncateSync(0)
-      handle.writeSync([Buffer.from(String(this.#owner.pid))], 0)
-    } finally {
-      handle.closeSync()
-    }
-    this.#platform.fileSystem.syncDirectorySync(dirname(this.#abortPath))
-  }
-
-  #removeAbortFile(): void {
-    this.#platform.fileSystem.unlinkSync(this.#abortPath)
-    this.#platform.fileSystem.syncDirectorySync(dirname(this.#abortPath))
   }
 
   #closeFiles(): void {
     this.statistics.stop()
-    this.#probe.stop()
+    this.#health.stop()
     this.#indexProbe.stop()
     this.#indexCatchUp.stop()
     this.log.closeSync()

@@ -21,3 +21,9 @@ export interface PutResult {
 export function notStored(status: PutStatus): PutResult {
   return { status, physicOffset: -1, queueOffset: -1, storeTimestamp: -1 }
 }
+
+/** How a batch ended; `physicOffset` and `queueOffset` are those of its first message. */
+export interface BatchPutResult extends PutResult {
+  /** Of all messages, in order; empty where nothing was stored. */
+  readonly physicOffsets: readonly number[]
+}

@@ -125,22 +125,28 @@ export class QueueLookup {
   #placeAt(queue: ConsumeQueue, index: number, reader: object, done: OnFound): void {
     const pending = index - queue.writtenIndex
     if (pending >= 0) return done(null, physicOffsetIn(queue.pendingUnits, pending * UNIT_SIZE))
-    if (!queue.hasFile(index)) return done(null, -1)
     const unit = Buffer.alloc(UNIT_SIZE)
     this.#inTurn(
       reader,
-      (end) => queue.readUnits(unit, index, end),
+      (end) => (queue.hasFile(index) ? queue.readUnits(unit, index, end) : end(null, 0)),
       (error) => done(error, error === null ? physicOffsetIn(unit, 0) : -1),
     )
   }
 
   #readLog(target: Buffer, offset: number, reader: object, done: OnFound): void {
     if (offset >= this.#log.tailStartOffset) return done(null, this.#log.readSync(target, offset))
-    const file = this.#log.files.fileAt(offset)
-    if (file === undefined) return done(null, 0)
-    this.#inTurn(reader, (end) => file.read(target, offset - file.fileFromOffset, end), done)
+    this.#inTurn(
+      reader,
+      (end) => {
+        const file = this.#log.files.fileAt(offset)
+        if (file === undefined) end(null, 0)
+        else file.read(target, offset - file.fileFromOffset, end)
+      },
+      done,
+    )
   }
 
+  /** @param read looks for its file when its turn has come: the file may have been deleted since, and then it ends with 0 bytes */
   #inTurn(reader: object, read: (end: IoCallback) => void, then: OnFound): void {
     this.#slots.run(reader, (done) =>
       read((error, bytes) => {

@@ -4,10 +4,12 @@ import { isJsonObject, type JsonObject, type JsonValue, parseFastjson } from './
 /** A larger heartbeat is not read: it is turned into values at once. Room for some thousand subscriptions. */
 export const HEARTBEAT_SIZE_MAX = 512 * 1024
 /** Groups of either kind in one heartbeat, and topics of one group. */
-export const HEARTBEAT_GROUPS_MAX = 256
-export const HEARTBEAT_SUBSCRIPTIONS_MAX = 1000
+const HEARTBEAT_GROUPS_MAX = 256
+const HEARTBEAT_SUBSCRIPTIONS_MAX = 1000
 const NAME_SIZE_MAX = 255
 const CLIENT_ID_SIZE_MAX = 1024
+/** Of one subscription: some thousand tags. */
+const EXPRESSION_SIZE_MAX = 32_767
 
 /** A text, or a number with a fraction, that stays as it is; or an integer that no double may hold to its last digit. */
 const TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"|\d+[.eE][-+\d]*|-?\d{16,}/g
@@ -100,9 +102,12 @@ function consumerOf(consumer: JsonObject): ConsumerStated {
 function subscriptionOf(subscription: JsonObject): SubscriptionStated {
   const { tagsSet } = subscription
   const tags = Array.isArray(tagsSet) && tagsSet.length > 0 ? tagsSet.map(String).join('||') : null
+  const expression = text(subscription.subString) ?? tags
+  if (expression !== null && expression.length > EXPRESSION_SIZE_MAX)
+    throw bad('subString', `longer than ${EXPRESSION_SIZE_MAX} characters`)
   return {
     topic: name(subscription, 'topic'),
-    expression: text(subscription.subString) ?? tags,
+    expression,
     expressionType: text(subscription.expressionType),
     classFilterMode: boolean(subscription.classFilterMode),
     subVersion: integer(subscription.subVersion),

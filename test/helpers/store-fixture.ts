@@ -4,7 +4,8 @@ import { onTestFinished } from 'vitest'
 import type { FileSystem } from '../../src/platform/file-system.ts'
 import { nodeFileSystem } from '../../src/platform/node-file-system.ts'
 import type { IndexGeometry } from '../../src/store/index-format.ts'
-import { MessageStore, type MessageStoreOptions } from '../../src/store/message-store.ts'
+import { MessageStore } from '../../src/store/message-store.ts'
+import type { MessageStoreOptions } from '../../src/store/message-store-options.ts'
 import type { PutResult } from '../../src/store/put-result.ts'
 import {
   bodyIsSound,

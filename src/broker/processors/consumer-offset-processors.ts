@@ -29,7 +29,7 @@ export function queryConsumerOffsetProcessor({ offsets, lookup }: ConsumerOffset
     const committed = offsets.query(group, topic, queueId)
     if (committed !== null) return reply(offsetAnswer(request, committed))
     const notFound = createResponse(request, ResponseCode.QUERY_NOT_FOUND, NOT_FOUND_REMARK)
-    if (lookup.minOffset(topic, queueId) > 0 || optionalBoolean(fields, 'setZeroIfNotFound') === false) return reply(notFound)
+    if (optionalBoolean(fields, 'setZeroIfNotFound') === false) return reply(notFound)
     lookup.isInMemory(topic, queueId, 0, peer, (error, isInMemory) => {
       if (error !== null) reply(createResponse(request, ResponseCode.SYSTEM_ERROR, error.message))
       else reply(isInMemory === 1 ? offsetAnswer(request, 0) : notFound)

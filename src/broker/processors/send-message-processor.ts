@@ -1,3 +1,4 @@
+import { WireError } from '../../base/errors.ts'
 import type { Random } from '../../base/seeded-random.ts'
 import type { Peer, Processor, Reply } from '../../remoting/processor-table.ts'
 import type { MessageStore } from '../../store/message-store.ts'
@@ -5,20 +6,26 @@ import type { PutResult, PutStatus } from '../../store/put-result.ts'
 import type { DelayLevels } from '../../wire/delay-level.ts'
 import { parseSendMessageRequestHeader, type SendMessageRequestHeader } from '../../wire/headers/send-message-request-header.ts'
 import { encodeSendMessageResponseHeader } from '../../wire/headers/send-message-response-header.ts'
-import { PROPERTY_DELAY } from '../../wire/message-properties.ts'
+import { type BatchedMessage, decodeMessageBatch } from '../../wire/message-batch.ts'
+import { PROPERTY_DELAY, PROPERTY_UNIQ_KEY } from '../../wire/message-properties.ts'
+import type { MessageDraft } from '../../wire/message-record.ts'
 import { hasQueuePlace, MULTI_TAGS_FLAG } from '../../wire/message-sys-flag.ts'
 import { createResponse, type RemotingCommand } from '../../wire/remoting-command.ts'
 import { ResponseCode } from '../../wire/response-code.ts'
 import { encodeHost, offsetMessageId } from '../../wire/socket-host.ts'
-import { type Delay, delayPlace, TIMER_PROPERTIES } from '../delayed-message.ts'
+import { delayPlace, TIMER_PROPERTIES } from '../delayed-message.ts'
+import { PUT_ANSWERS } from '../put-answers.ts'
 import { retryLimitOf } from '../retry-limit.ts'
-import { anyPropertyOf, type CompleteProperties, propertyValue, StoredProperties } from '../stored-properties.ts'
-import type { SubscriptionGroupManager } from '../subscription-group-manager.ts'
+import { anyPropertyOf, type CompleteProperties, joinProperties, propertyValue, StoredProperties } from '../stored-properties.ts'
 import { PERM_WRITE } from '../topic-config.ts'
 import type { Topic, TopicConfigManager } from '../topic-config-manager.ts'
 import { DEAD_LETTER_PREFIX, mayBeSentTo, RETRY_PREFIX, topicNameProblem } from '../topic-names.ts'
 
-/** Stands in the place of a delay level for a message on its way to the dead letters, which carries it as its DELAY. */
+/**
+ * Messages of one batch. Each costs some microseconds in one turn of the loop, because all of them are stored or none (DESIGN §1.5).
+ */
+const BATCH_MESSAGES_MAX = 4096
+/** Stands in the place of a delay level for a message on its way to the dead letters. */
 const DEAD_LETTER = -1
 /** A queueId for which the broker picks one. */
 const ANY_QUEUE = -1
@@ -44,60 +51,30 @@ export interface SendMessageOptions {
   readonly storeHost: { readonly host: string; readonly port: number }
 }
 
+/** What a draft takes from its message alone. */
+interface DraftContent {
+  readonly flag: number
+  readonly body: Buffer
+  readonly properties: string
+}
+
 /** A request that is not carried out. */
 interface Refusal {
   readonly code: number
   readonly remark: string
 }
 
-/** How a put's end is told to the client, and whether the message is in the log then (SendMessageProcessor.handlePutMessageResult). */
-const ANSWERS: Readonly<
-  Record<PutStatus, { readonly code: number; readonly isStored: boolean; readonly remark: string | null }>
-> = {
-  PUT_OK: { code: ResponseCode.SUCCESS, isStored: true, remark: null },
-  FLUSH_DISK_TIMEOUT: { code: ResponseCode.FLUSH_DISK_TIMEOUT, isStored: true, remark: 'stored, but not on disk in time' },
-  FLUSH_SLAVE_TIMEOUT: {
-    code: ResponseCode.FLUSH_SLAVE_TIMEOUT,
-    isStored: true,
-    remark: 'stored, but not confirmed by enough slaves in time',
-  },
-  SLAVE_NOT_AVAILABLE: {
-    code: ResponseCode.SLAVE_NOT_AVAILABLE,
-    isStored: true,
-    remark: 'stored, but fewer slaves are in sync than needed',
-  },
-  SERVICE_NOT_AVAILABLE: {
-    code: ResponseCode.SERVICE_NOT_AVAILABLE,
-    isStored: false,
-    remark: 'not stored: this broker takes no messages now (shutting down, or its disk is full or failing)',
-  },
-  MESSAGE_ILLEGAL: {
-    code: ResponseCode.MESSAGE_ILLEGAL,
-    isStored: false,
-    remark: 'not stored: the message is larger than maxMessageSize or than a file of the commit log',
-  },
-  PROPERTIES_SIZE_EXCEEDED: {
-    code: ResponseCode.MESSAGE_ILLEGAL,
-    isStored: false,
-    remark: 'not stored: the properties are longer than 32767 bytes',
-  },
-  OS_PAGE_CACHE_BUSY: {
-    code: ResponseCode.SYSTEM_BUSY,
-    isStored: false,
-    remark: '[PC_SYNCHRONIZED]broker busy, start flow control for a while',
-  },
-  IN_SYNC_REPLICAS_NOT_ENOUGH: {
-    code: ResponseCode.SYSTEM_ERROR,
-    isStored: false,
-    remark: 'not stored: fewer replicas are in sync than minInSyncReplicas',
-  },
+/** What sending needs of a consumer group. */
+export interface SendGroups {
+  /** The group, made where it is unknown and that is allowed; undefined where it is not. */
+  find(name: string): { readonly retryMaxTimes: number } | undefined
 }
 
-/** SEND_MESSAGE and SEND_MESSAGE_V2 (SendMessageProcessor): every check in stock's order, then one put. */
+/** SEND_MESSAGE, SEND_MESSAGE_V2 and SEND_BATCH_MESSAGE (SendMessageProcessor): every check in stock's order, then one put. */
 export class SendMessageProcessor {
   readonly #store: MessageStore
   readonly #topics: TopicConfigManager
-  readonly #groups: SubscriptionGroupManager
+  readonly #groups: SendGroups
   readonly #random: Random
   readonly #options: SendMessageOptions
   readonly #properties: StoredProperties
@@ -109,7 +86,7 @@ export class SendMessageProcessor {
   constructor(
     store: MessageStore,
     topics: TopicConfigManager,
-    groups: SubscriptionGroupManager,
+    groups: SendGroups,
     random: Random,
     makeUniqueKey: () => string,
     options: SendMessageOptions,
@@ -129,40 +106,20 @@ export class SendMessageProcessor {
     const header = parseSendMessageRequestHeader(request)
     const refusal = this.#refusalOf(header)
     if (refusal !== null) return refuse(request, reply, refusal)
+    // Before a retry topic is made: groups are what bounds their number.
+    const group = header.topic.startsWith(RETRY_PREFIX) ? this.#groups.find(header.topic.slice(RETRY_PREFIX.length)) : null
+    if (group === undefined) return refuse(request, reply, groupUnknown(header.topic.slice(RETRY_PREFIX.length)))
     const topic = this.#topicOf(header)
     if (topic === undefined) return refuse(request, reply, topicUnknown(header.topic, peer))
     const queueProblem = queueProblemOf(topic, header.queueId)
     if (queueProblem !== null) return refuse(request, reply, queueProblem)
-    const unsupported = unsupportedFeature(header)
-    if (unsupported !== null) return refuse(request, reply, unsupported)
-    const level = this.#levelOf(request, header)
+    const isDeadLetter = group !== null && header.reconsumeTimes > retryLimitOf(request, header.maxReconsumeTimes, group)
+    const level = this.#levelOf(header, header.properties, isDeadLetter)
     if (typeof level !== 'number') return refuse(request, reply, level)
-    if (level === DEAD_LETTER) this.#putDeadLetter(request, header, peer, reply)
+    if (header.batch && group !== null) return refuse(request, reply, BATCH_TO_RETRY)
+    if (header.batch) this.#putBatch(request, header, topic, peer, reply)
+    else if (isDeadLetter) this.#putDeadLetter(request, header, peer, reply)
     else this.#put(request, header, topic, level, peer, reply)
-  }
-
-  /**
-   * How long the message waits: a delay level, 0 for not at all, or DEAD_LETTER. Retried messages look at their group first
-   * (SendMessageProcessor.handleRetryAndDLQ).
-   */
-  #levelOf(request: RemotingCommand, header: SendMessageRequestHeader): number | Refusal {
-    const { topic, properties, reconsumeTimes, maxReconsumeTimes } = header
-    if (topic.startsWith(RETRY_PREFIX)) {
-      const name = topic.slice(RETRY_PREFIX.length)
-      const group = this.#groups.find(name)
-      if (group === undefined) {
-        return { code: ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, remark: `subscription group not exist, ${name}` }
-      }
-      if (reconsumeTimes > retryLimitOf(request, maxReconsumeTimes, group)) return DEAD_LETTER
-    }
-    if (!ASKS_FOR_MORE.test(properties)) return 0
-    const delay = propertyValue(properties, PROPERTY_DELAY)
-    const level = delay === null ? 0 : this.#options.delayLevels.levelOf(delay)
-    if (level === null) return { code: ResponseCode.MESSAGE_ILLEGAL, remark: `the property DELAY is no level: ${delay}` }
-    const timer = level > 0 ? undefined : TIMER_PROPERTIES.find((timed) => asksForTimer(propertyValue(properties, timed)))
-    if (timer === undefined) return level
-    const remark = `this broker does not take messages with a timer yet, only delay levels (property ${timer})`
-    return { code: ResponseCode.MESSAGE_ILLEGAL, remark }
   }
 
   /** The checks that need nothing but the header (AbstractSendMessageProcessor.msgCheck). */
@@ -192,56 +149,134 @@ export class SendMessageProcessor {
     )
   }
 
+  /**
+   * How long a message with these properties waits: a delay level, 0 for not at all, DEAD_LETTER for one that has waited enough. What this
+   * broker cannot do yet is refused: a message with a timer, stored as an ordinary one, would be delivered at once.
+   */
+  #levelOf({ sysFlag }: SendMessageRequestHeader, properties: string, isDeadLetter: boolean): number | Refusal {
+    const asksForMore = ASKS_FOR_MORE.test(properties)
+    if (!hasQueuePlace(sysFlag) || (asksForMore && propertyValue(properties, TRANSACTION_PROPERTY)?.toLowerCase() === 'true')) {
+      return { code: ResponseCode.NO_PERMISSION, remark: 'this broker does not take transactional messages yet' }
+    }
+    if (isDeadLetter) return DEAD_LETTER
+    if (!asksForMore) return 0
+    const delay = propertyValue(properties, PROPERTY_DELAY)
+    const level = delay === null ? 0 : this.#options.delayLevels.levelOf(delay)
+    if (level === null) return { code: ResponseCode.MESSAGE_ILLEGAL, remark: `the property DELAY is no level: ${delay}` }
+    const timer = level > 0 ? undefined : TIMER_PROPERTIES.find((name) => asksForTimer(propertyValue(properties, name)))
+    if (timer === undefined) return level
+    const remark = `this broker does not take messages with a timer yet, only delay levels (property ${timer})`
+    return { code: ResponseCode.MESSAGE_ILLEGAL, remark }
+  }
+
   /** A message that was retried too often goes to the dead letters of its group (SendMessageProcessor.handleRetryAndDLQ). */
   #putDeadLetter(request: RemotingCommand, header: SendMessageRequestHeader, peer: Peer, reply: Reply): void {
     const topic = this.#topics.createOnSendBack(DEAD_LETTER_PREFIX + header.topic.slice(RETRY_PREFIX.length), 1, 0)
     this.#put(request, { ...header, queueId: ANY_QUEUE }, topic, DEAD_LETTER, peer, reply)
   }
 
-  #put(
-    request: RemotingCommand,
+  /** A delayed message is answered with the queue it will get to, and with its place in the one where it waits; as in stock. */
+  #put(request: RemotingCommand, header: SendMessageRequestHeader, topic: Topic, level: number, peer: Peer, reply: Reply): void {
+    const queueId = this.#queueOf(header, topic)
+    const { text, uniqueKey, waits } = this.#complete(header.properties, level, topic, queueId)
+    const real = this.#draft(header, topic, queueId, peer, { flag: header.flag, body: request.body, properties: text })
+    const draft = level > 0 ? { ...real, ...delayPlace(level) } : real
+    this.#store.put(draft, waits, (result) => this.#answer(request, queueId, uniqueKey, result, [result.physicOffset], reply))
+  }
+
+  #complete(properties: string, level: number, { config: { topicName } }: Topic, queueId: number): CompleteProperties {
+    if (level === 0) return this.#properties.complete(properties)
+    if (level === DEAD_LETTER) return this.#properties.completeDeadLetter(properties)
+    return this.#properties.completeDelayed(properties, { level, topic: topicName, queueId })
+  }
+
+  /** All messages go to one queue, each in a record of its own (SendMessageProcessor.sendBatchMessage). */
+  #putBatch(request: RemotingCommand, header: SendMessageRequestHeader, topic: Topic, peer: Peer, reply: Reply): void {
+    const messages = this.#readBatch(request, header)
+    if ('code' in messages) return refuse(request, reply, messages)
+    const queueId = this.#queueOf(header, topic)
+    const drafts = messages.map((message) => this.#draft(header, topic, queueId, peer, message))
+    const uniqueKey = propertyValue(header.properties, PROPERTY_UNIQ_KEY)
+    const { waits } = this.#properties.complete(header.properties)
+    this.#store.putBatch(drafts, waits, (result) =>
+      this.#answer(request, queueId, uniqueKey, result, result.physicOffsets, reply),
+    )
+  }
+
+  /**
+   * The messages of a batch as they are stored: each one's properties, and behind them those of the batch. So a batch's own UNIQ_KEY, which
+   * 5.x clients give it, is the last one of each message, and the one that readers see; as in stock.
+   */
+  #readBatch(request: RemotingCommand, header: SendMessageRequestHeader): DraftContent[] | Refusal {
+    let messages: BatchedMessage[]
+    try {
+      messages = decodeMessageBatch(request.body, BATCH_MESSAGES_MAX)
+    } catch (error) {
+      if (error instanceof WireError) return { code: ResponseCode.MESSAGE_ILLEGAL, remark: error.message }
+      throw error
+    }
+    if (messages.length === 0) return { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'the batch holds no message' }
+    const contents: DraftContent[] = []
+    for (const { flag, body, properties } of messages) {
+      const text = joinProperties(properties.toString(), header.properties)
+      const level = this.#levelOf(header, text, false)
+      if (typeof level !== 'number') return level
+      if (level > 0) return BATCH_DELAYED
+      contents.push({ flag, body, properties: this.#properties.complete(text).text })
+    }
+    return contents
+  }
+
+  #queueOf({ queueId }: SendMessageRequestHeader, { config }: Topic): number {
+    return queueId < 0 ? Math.floor(this.#random.next() * config.writeQueueNums) : queueId
+  }
+
+  #draft(
     header: SendMessageRequestHeader,
-    { config, nameBytes: topicBytes }: Topic,
-    level: number,
+    { config, nameBytes }: Topic,
+    queueId: number,
     peer: Peer,
-    reply: Reply,
-  ): void {
-    const queueId = header.queueId < 0 ? Math.floor(this.#random.next() * config.writeQueueNums) : header.queueId
-    const place = { topic: config.topicName, topicBytes, queueId }
-    const { text, uniqueKey, waits } = this.#complete(header.properties, level, place)
-    const draft = {
-      ...(level > 0 ? delayPlace(level) : place),
-      flag: header.flag,
+    { flag, body, properties }: DraftContent,
+  ): MessageDraft {
+    return {
+      topic: config.topicName,
+      topicBytes: nameBytes,
+      queueId,
+      flag,
       sysFlag: header.sysFlag | (config.topicFilterType === 'MULTI_TAG' ? MULTI_TAGS_FLAG : 0),
       bornTimestamp: Math.max(0, header.bornTimestamp),
       bornHost: this.#bornHostOf(peer),
       storeHost: this.#storeHost,
       reconsumeTimes: header.reconsumeTimes,
       preparedTransactionOffset: 0,
-      body: request.body,
-      properties: Buffer.from(text),
+      body,
+      properties: Buffer.from(properties),
     }
-    this.#store.put(draft, waits, (result) => this.#answer(request, queueId, uniqueKey, result, reply))
   }
 
-  #complete(properties: string, level: number, { topic, queueId }: Pick<Delay, 'topic' | 'queueId'>): CompleteProperties {
-    if (level === 0) return this.#properties.complete(properties)
-    if (level === DEAD_LETTER) return this.#properties.completeDeadLetter(properties)
-    return this.#properties.completeDelayed(properties, { level, topic, queueId })
-  }
-
-  /** A delayed message is told the queue it will get to, and its place in the one where it waits, as in stock. */
-  #answer(request: RemotingCommand, queueId: number, uniqueKey: string, result: PutResult, reply: Reply): void {
-    const { code, isStored, remark } = ANSWERS[result.status]
+  /** @param physicOffsets of all messages, in order */
+  #answer(
+    request: RemotingCommand,
+    queueId: number,
+    uniqueKey: string | null,
+    result: PutResult,
+    physicOffsets: readonly number[],
+    reply: Reply,
+  ): void {
+    const { code, isStored, remark } = PUT_ANSWERS[result.status]
     if (!isStored) return reply(createResponse(request, code, `${remark}${this.#detailsOf(request, result.status)}`))
     const { regionId, traceOn } = this.#options
-    const msgId = this.#messageIdStart + result.physicOffset.toString(16).toUpperCase().padStart(OFFSET_DIGITS, '0')
+    const msgId = physicOffsets.map((offset) => this.#messageId(offset)).join(',')
     const header = encodeSendMessageResponseHeader(
       { msgId, queueId, queueOffset: result.queueOffset, transactionId: uniqueKey },
       regionId,
       traceOn,
     )
     reply(createResponse(request, code, remark, header))
+  }
+
+  #messageId(physicOffset: number): string {
+    return this.#messageIdStart + physicOffset.toString(16).toUpperCase().padStart(OFFSET_DIGITS, '0')
   }
 
   /** What the person who reads the refusal needs besides. */
@@ -264,8 +299,16 @@ export class SendMessageProcessor {
 /** 14, not the 2 of 5.3.3: old producers turn to another broker only for this (remoting §7). */
 const SLAVE_REFUSAL: Refusal = { code: ResponseCode.SERVICE_NOT_AVAILABLE, remark: 'this broker is a slave: send to its master' }
 
+const BATCH_DELAYED: Refusal = { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'messages of a batch cannot be delayed' }
+
+const BATCH_TO_RETRY: Refusal = { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'batches are not taken for retry topics' }
+
 function refuse(request: RemotingCommand, reply: Reply, { code, remark }: Refusal): void {
   reply(createResponse(request, code, remark))
+}
+
+function groupUnknown(group: string): Refusal {
+  return { code: ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, remark: `subscription group not exist, ${group}` }
 }
 
 function topicUnknown(topic: string, peer: Peer): Refusal {
@@ -282,17 +325,7 @@ function queueProblemOf({ config: { topicName, readQueueNums, writeQueueNums } }
   return { code: ResponseCode.INVALID_PARAMETER, remark }
 }
 
-/** What this broker cannot do yet it refuses. */
-function unsupportedFeature({ sysFlag, batch, properties }: SendMessageRequestHeader): Refusal | null {
-  const isTransaction =
-    ASKS_FOR_MORE.test(properties) && propertyValue(properties, TRANSACTION_PROPERTY)?.toLowerCase() === 'true'
-  if (!hasQueuePlace(sysFlag) || isTransaction) {
-    return { code: ResponseCode.NO_PERMISSION, remark: 'this broker does not take transactional messages yet' }
-  }
-  return batch ? { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'this broker does not take batches yet' } : null
-}
-
-/** Stored as an ordinary message it would be delivered too early. 0 and less asks for nothing. */
+/** 0 and less asks for nothing. */
 function asksForTimer(value: string | null): boolean {
   return value !== null && !(Number(value) <= 0)
 }

@@ -54,6 +54,7 @@ const remotingCodes: Record<RemotingErrorCode, true> = {
   REMOTING_TIMEOUT: true,
   REMOTING_TOO_MUCH: true,
   REMOTING_PORT_IN_USE: true,
+  REMOTING_REFUSED: true,
   REMOTING_CANNOT_LISTEN: true,
 }
 

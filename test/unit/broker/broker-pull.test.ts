@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { type BrokerSettings, startMaster } from '../../../src/broker/start-broker.ts'
-import { encodePullMessageRequestHeader } from '../../../src/wire/headers/pull-message-request-header.ts'
+import { encodePullMessageRequestHeader, PULL_SUBSCRIPTION_FLAG } from '../../../src/wire/headers/pull-message-request-header.ts'
 import { createRequest } from '../../../src/wire/remoting-command.ts'
 import { RequestCode } from '../../../src/wire/request-code.ts'
 import { messagesIn } from '../../helpers/message-query.ts'
@@ -18,10 +18,10 @@ async function broker(settings: BrokerSettings = {}, folder = temporaryFolder())
       queueId: 0,
       queueOffset: 0,
       maxMsgNums: 32,
-      sysFlag: 0,
+      sysFlag: PULL_SUBSCRIPTION_FLAG, // nobody has sent a heartbeat
       commitOffset: 0,
       suspendTimeoutMillis: 0,
-      subscription: null,
+      subscription: '*',
       subVersion: 0n,
       expressionType: null,
     })

@@ -147,6 +147,23 @@ describe('34: a heartbeat', () => {
   })
 })
 
+test('subscriptions of all groups together are bounded: what is new is left out, with one line, until others are gone', () => {
+  const { beat, clients, lines } = setUp()
+  const large = (letter: string) => ({
+    topics: Object.fromEntries(Array.from({ length: 15 }, (_, i) => [`t${i}`, letter.repeat(32_000)])),
+  })
+  const peers = Array.from({ length: 80 }, () => new TestPeer())
+  for (const [index, peer] of peers.entries()) beat(peer, `c${index}`, [{ group: `g${index}`, ...large('x') }])
+  const count = (group: string): number | undefined => clients.groupInfo(group)?.subscriptions.size
+  expect([count('g0'), count('g79')]).toEqual([15, 0])
+  expect(lines.filter(({ level }) => level === 'warn')).toHaveLength(1)
+  beat(peers[0] as TestPeer, 'c0', [{ group: 'g0', ...large('y') }]) // as large as before
+  expect(count('g0')).toBe(15)
+  for (const peer of peers.slice(0, 79)) peer.close()
+  beat(peers[79] as TestPeer, 'c79', [{ group: 'g79', ...large('x') }])
+  expect(count('g79')).toBe(15)
+})
+
 describe('heartbeats without subscriptions (v2)', () => {
   const FULL = { heartbeatFingerprint: 7, withoutSub: false }
   const SHORT = { heartbeatFingerprint: 7, withoutSub: true }

@@ -22,14 +22,17 @@ const STOCK_FILE = `{
 	}
 }`
 
-function setUp(text = '', disk = new MemoryFileSystem()) {
+function setUp(text = '', disk = new MemoryFileSystem(), brokerRole = 'ASYNC_MASTER') {
   if (text !== '') {
     disk.makeDirectorySync('/store/config')
     disk.openSync(PATH, 'create').writeSync([Buffer.from(text)], 0)
   }
   const clock = new FakeClock()
   const { logger, lines } = recordingLogger()
-  const offsets = new ConsumerOffsetManager(configStorage(disk, clock, logger), { flushConsumerOffsetInterval: 5000 })
+  const offsets = new ConsumerOffsetManager(configStorage(disk, clock, logger), {
+    flushConsumerOffsetInterval: 5000,
+    brokerRole,
+  })
   offsets.start()
   return { offsets, disk, clock, lines }
 }
@@ -156,20 +159,73 @@ describe('deleting and merging', () => {
     expect([offsets.query('G', 'TT', 0), offsets.query('GG', 'U', 0), offsets.count]).toEqual([null, 4, 1])
   })
 
-  test('E07: the table of another broker takes the place of ours, smaller offsets too', async () => {
-    const { offsets, disk } = setUp('{"offsetTable":{"T@G":{0:10,1:10},"U@G":{0:1}}}')
-    const version = { counter: 9, stateVersion: 1, timestamp: 3 }
-    offsets.replaceAll(readOffsetTable({ 'T@G': { 0: 4 } }), version)
-    expect([offsets.query('G', 'T', 0), offsets.query('G', 'T', 1), offsets.query('G', 'U', 0)]).toEqual([4, null, null])
-    expect(offsets.dataVersion).toEqual(version)
-    await offsets.flush()
-    expect([...setUp('', disk).offsets.entries()]).toEqual([{ group: 'G', topic: 'T', offsets: new Map([[0, 4]]) }])
-  })
-
   test('E06: merged by maximum no offset goes back', () => {
     const { offsets } = setUp('{"offsetTable":{"T@G":{0:10,1:10}}}')
     offsets.mergeMaximum(readOffsetTable({ 'T@G': { 0: 4, 1: 12, 2: 0 }, 'U@G': { 0: 1 } }))
     expect([0, 1, 2].map((queue) => offsets.query('G', 'T', queue))).toEqual([10, 12, 0])
     expect(offsets.query('G', 'U', 0)).toBe(1)
+  })
+})
+
+describe('on a slave', () => {
+  const slave = (text = '', disk = new MemoryFileSystem()) => setUp(text, disk, 'SLAVE')
+  const row = (...offsets: [number, number][]) => ({ group: 'G', topic: 'T', offsets: new Map(offsets) })
+  const committed = ({ offsets }: { offsets: ConsumerOffsetManager }) => [0, 1, 2].map((queue) => offsets.query('G', 'T', queue))
+
+  test('E07: a row of the master takes the place of ours, smaller offsets too', () => {
+    const own = slave('{"offsetTable":{"T@G":{0:10,1:10}}}')
+    own.offsets.takeOver(row([0, 4]), false)
+    expect(committed(own)).toEqual([4, null, null])
+    expect(own.offsets.count).toBe(1)
+  })
+
+  test('E06: what was committed here stays until the master has reached it, then a reset arrives again', () => {
+    const own = slave()
+    own.offsets.commit('G', 'T', 0, 100)
+    own.offsets.takeOver(row([0, 40], [1, 7]), false)
+    expect(committed(own)).toEqual([100, 7, null])
+    own.offsets.takeOver(row([0, 100], [1, 3]), false)
+    own.offsets.takeOver(row([0, 20], [1, 3]), false)
+    expect(committed(own)).toEqual([20, 3, null])
+  })
+
+  test('E06: what was committed here is known after a restart', async () => {
+    const own = slave()
+    own.offsets.commit('G', 'T', 0, 100)
+    await own.offsets.stop()
+    const again = slave('', own.disk)
+    again.offsets.takeOver(row([0, 40]), false)
+    expect(committed(again)).toEqual([100, null, null])
+    const master = setUp('', own.disk)
+    master.offsets.takeOver(row([0, 40]), false)
+    expect(committed(master)).toEqual([40, null, null])
+  })
+
+  test('E06: at first the larger offset stays, whoever has it', () => {
+    const own = slave('{"offsetTable":{"T@G":{0:10,1:10}}}')
+    own.offsets.takeOver(row([0, 4], [2, 6]), true)
+    expect(committed(own)).toEqual([10, 10, 6])
+  })
+
+  test('E05: rows that the master does not have are gone, but not what was committed here', () => {
+    const own = slave('{"offsetTable":{"A@G":{0:1},"B@G":{0:1}}}')
+    own.offsets.commit('G', 'T', 0, 5)
+    for (const _ of own.offsets.keepOnly((topic, group) => `${topic}@${group}` === 'A@G'));
+    expect([...own.offsets.entries()].map(({ topic }) => topic)).toEqual(['A', 'T'])
+    expect(own.offsets.count).toBe(2)
+    own.offsets.removeTopic('T')
+    own.offsets.takeOver(row([0, 1]), false)
+    expect(committed(own)).toEqual([1, null, null])
+  })
+
+  test('E02, E03: its version is the master’s, and told to be saved only once it is', async () => {
+    const own = slave()
+    const version = { counter: 9, stateVersion: 1, timestamp: 3 }
+    own.offsets.takeOver(row([0, 4]), false)
+    expect(await own.offsets.adopt(version)).toBe(true)
+    expect(slave('', own.disk).offsets.dataVersion).toEqual(version)
+    own.disk.failNext('fdatasync', 'EIO')
+    own.offsets.takeOver(row([0, 5]), false)
+    expect(await own.offsets.adopt({ ...version, counter: 10 })).toBe(false)
   })
 })

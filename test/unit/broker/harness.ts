@@ -13,7 +13,8 @@ import { nodeNetwork } from '../../../src/platform/node-network.ts'
 import { nodePlatform } from '../../../src/platform/node-platform.ts'
 import type { Peer, Processor } from '../../../src/remoting/processor-table.ts'
 import { RemotingClient } from '../../../src/remoting/remoting-client.ts'
-import { MessageStore, type MessageStoreOptions } from '../../../src/store/message-store.ts'
+import { MessageStore } from '../../../src/store/message-store.ts'
+import type { MessageStoreOptions } from '../../../src/store/message-store-options.ts'
 import type { PutResult } from '../../../src/store/put-result.ts'
 import { encodeSendMessageRequestHeaderV2 } from '../../../src/wire/headers/send-message-request-header.ts'
 import type { MessageDraft } from '../../../src/wire/message-record.ts'
@@ -124,6 +125,29 @@ export function propertiesText(pairs: Readonly<Record<string, string>>): string 
   return Object.entries(pairs)
     .map(([name, value]) => `${name}\u0001${value}\u0002`)
     .join('')
+}
+
+export interface BatchMessage {
+  readonly body?: string
+  readonly flag?: number
+  readonly properties?: Readonly<Record<string, string>>
+  /** Properties as they are, in the place of `properties`. */
+  readonly text?: string
+}
+
+/** The body of a 320, as MessageDecoder.encodeMessages makes it. */
+export function batchBody(messages: readonly BatchMessage[]): Buffer {
+  return Buffer.concat(
+    messages.map(({ body = 'hello', flag = 0, properties = {}, text = propertiesText(properties) }) => {
+      const head = Buffer.alloc(20)
+      const [bodyBytes, propertiesBytes, propertiesSize] = [Buffer.from(body), Buffer.from(text), Buffer.alloc(2)]
+      head.writeInt32BE(22 + bodyBytes.length + propertiesBytes.length, 0)
+      head.writeInt32BE(flag, 12)
+      head.writeInt32BE(bodyBytes.length, 16)
+      propertiesSize.writeInt16BE(propertiesBytes.length)
+      return Buffer.concat([head, bodyBytes, propertiesSize, propertiesBytes])
+    }),
+  )
 }
 
 const STORE_OPTIONS: MessageStoreOptions = {

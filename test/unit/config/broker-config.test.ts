@@ -207,7 +207,7 @@ describe('stock files', () => {
 
   test('every key of the reference table is known', () => {
     const keys =
-      'rocketmqHome registerNameServerPeriod forceRegister compressedRegister registerBrokerTimeoutMills enablePropertyFilter transactionTimeOut transferMsgByHeap timerMaxDelaySec haSlaveFallbehindMax totalReplicas offsetCheckInSlave configBlackList sendMessageThreadPoolNums enableAutoInSyncReplicas maxHaTransferByteInSecond dLegerGroup redeleteHangedFileInterval destroyMapedFileIntervalForcibly'
+      'rocketmqHome enablePropertyFilter transactionTimeOut transferMsgByHeap timerMaxDelaySec haSlaveFallbehindMax totalReplicas offsetCheckInSlave configBlackList sendMessageThreadPoolNums enableAutoInSyncReplicas maxHaTransferByteInSecond dLegerGroup redeleteHangedFileInterval destroyMapedFileIntervalForcibly'
     const { notes } = resolveBrokerConfig({ set: keys.split(' ').map((key) => `${key}=7`) })
     expect(notes).toEqual([{ level: 'debug', message: expect.any(String), fields: { keys: keys.split(' ') } }])
   })
@@ -419,6 +419,12 @@ describe('settings that do not fit together', () => {
     ],
     ['no room for the fast port', {}, ['listenPort=2'], ['listenPort=2', '3 or more']],
     ['no room for the HA port', {}, ['listenPort=65535'], ['65535', 'set haListenPort']],
+    [
+      'index files beyond what RocketMQ can map',
+      {},
+      ['maxIndexNum=100000000', 'maxHashSlotNum=50000000'],
+      ['maxIndexNum=100000000', 'maxHashSlotNum=50000000', '2200000040 bytes'],
+    ],
     [
       'loopback told to a name server elsewhere',
       { namesrv: '10.0.0.9:9876' },

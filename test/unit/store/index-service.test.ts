@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { MessageStoreOptions } from '../../../src/store/message-store.ts'
+import type { MessageStoreOptions } from '../../../src/store/message-store-options.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { pass, turns, until } from '../../helpers/ha-fixture.ts'
 import { expectedEntries, indexContent, indexFaults, indexFolder, indexNames, indexPath } from '../../helpers/index-content.ts'
@@ -402,6 +402,17 @@ describe('files of other settings', () => {
   })
 })
 
+describe('bounds', () => {
+  test('a search through a chain that has no end soon says that it is not complete', async () => {
+    const index = { enabled: true, geometry: { hashSlotNum: 1, indexNum: 2001 }, entriesPerSearch: 1000 }
+    const store = await TestStore.inMemory({ store: { index } })
+    await putMany(store, 0, 700)
+    const search = { topic: 'TopicTest', ...ALWAYS }
+    expect(await store.store.findByKey({ ...search, key: 'u0' })).toEqual({ offsets: [], isComplete: false })
+    expect((await store.store.findByKey({ ...search, key: 'u650' })).offsets).toHaveLength(1)
+  })
+})
+
 describe('an index that cannot be written', () => {
   const probesPass = async ({ clock }: TestStore): Promise<void> => {
     for (let i = 0; i < 4; i++) {
@@ -507,6 +518,26 @@ describe('order on disk', () => {
     const written = operations.findIndex(({ operation, path }) => operation === 'write' && path.endsWith('checkpoint'))
     expect(synced).toBeGreaterThan(0)
     expect(written).toBeGreaterThan(synced)
+  })
+
+  test('a file that goes at a start is gone for good before another is made', async () => {
+    const store = await TestStore.inMemory()
+    await putMany(store, 0, 120)
+    const disk = store.disk.copy() // never flushed: all of it goes
+    const paths = indexNames(disk).map((name) => `${indexFolder(disk)}/${name}`)
+    const again = await TestStore.open(disk)
+    expect(await faultsAfterStop(again)).toEqual([])
+    const { operations } = disk.fileSystem
+    const unlinked = operations.findLastIndex(({ operation, path }) => operation === 'unlink' && paths.includes(path))
+    const synced = operations.findIndex(
+      ({ operation, path }, at) => at > unlinked && operation === 'syncDirectory' && path === indexFolder(disk),
+    )
+    const made = operations.findIndex(
+      ({ operation, path }, at) => at > unlinked && operation === 'truncate' && path.includes('/index/'),
+    )
+    expect(unlinked).toBeGreaterThan(0)
+    expect(synced).toBeGreaterThan(unlinked)
+    expect(made).toBeGreaterThan(synced)
   })
 
   test('entries of one round are one write', async () => {

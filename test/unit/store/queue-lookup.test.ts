@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { ConsumeQueue } from '../../../src/store/consume-queue.ts'
 import type { QueueLookup, TimeBoundary } from '../../../src/store/queue-lookup.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { MemoryDisk, QUEUE_FILE_SIZE, TestStore, UNIT_SIZE } from '../../helpers/store-fixture.ts'
@@ -100,6 +101,21 @@ describe('the place of a time', () => {
     expect(await asPromise((done) => lookup.offsetByTime(TOPIC, 1, START_MS, 'LOWER', READER, done))).toBe(unitsPerFile + 3)
     queue.writePending()
   })
+})
+
+test('a file that is deleted while a question waits for its turn is not made anew: its places count as gone', async () => {
+  const opened = await storeWith([0, 10])
+  await opened.store.stop()
+  const again = await TestStore.open(opened.disk)
+  const queue = again.store.queues.find(TOPIC, 0) as ConsumeQueue
+  const held: (() => void)[] = []
+  for (let i = 0; i < 2; i++) again.store.readSlots.run({}, (done) => held.push(done))
+  const answer = earliest(again.store.lookup)
+  Object.defineProperty(queue, 'hasFile', { value: () => false })
+  opened.disk.fileSystem.operations.length = 0
+  for (const done of held) done()
+  expect(await answer).toBe(-1)
+  expect(opened.disk.fileSystem.operations).toEqual([])
 })
 
 describe('whether a message is in memory', () => {

@@ -38,6 +38,12 @@ test('what looks like a number key inside a text is left alone', () => {
   expect(parseFastjson(text)).toEqual({ 0: '{1:2,3:4', 'a"{5:': '\\', 6: ',7:' })
 })
 
+test('files have blanks and line breaks before a key', () => {
+  expect(parseFastjson('{\n\t"offsetTable":{\r\n\t\t"T@G":{\n\t\t\t0:3, 1:5\n\t\t}\n\t}\n}')).toEqual({
+    offsetTable: { 'T@G': { 0: 3, 1: 5 } },
+  })
+})
+
 test('a member named __proto__ is a member like any other', () => {
   const read = parseFastjson('{0:1,"__proto__":{"perm":7}}') as { perm?: number }
   expect(read.perm).toBeUndefined()

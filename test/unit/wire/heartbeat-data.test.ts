@@ -54,7 +54,7 @@ describe('a heartbeat', () => {
       withoutSub: false,
     })
     const sparse = read(
-      "{'clientID':'c','consumerDataSet':[{'groupName':'g','subscriptionDataSet':[{'topic':'t','tagsSet':['x','y']}]}]}",
+      '{"clientID":"c","consumerDataSet":[{"groupName":"g","subscriptionDataSet":[{"topic":"t","tagsSet":["x","y"]}]}]}',
     )
     expect(sparse.consumers[0]).toMatchObject({
       consumeType: 'CONSUME_PASSIVELY',
@@ -86,6 +86,10 @@ describe('a heartbeat', () => {
     ['a list that is none', '{"clientID":"c","consumerDataSet":{}}'],
     ['257 groups', `{"clientID":"c","producerDataSet":[${'{"groupName":"p"},'.repeat(257)}]}`],
     ['1,001 topics', `{"clientID":"c","consumerDataSet":[{"groupName":"g","subscriptionDataSet":[${subscriptions(1001)}]}]}`],
+    [
+      'an expression of 32,768 characters',
+      `{"clientID":"c","consumerDataSet":[{"groupName":"g","subscriptionDataSet":[{"topic":"t","subString":"${'x'.repeat(32_768)}"}]}]}`,
+    ],
     ['more than 512 KiB', `{"clientID":"c"${' '.repeat(HEARTBEAT_SIZE_MAX)}}`],
   ])('%s is refused', (_what, text) => {
     expect(() => read(text)).toThrow(expect.objectContaining({ code: 'WIRE_BAD_FIELD' }))

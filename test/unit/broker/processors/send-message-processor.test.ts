@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { SeededRandom } from '../../../../src/base/seeded-random.ts'
-import { SendMessageProcessor } from '../../../../src/broker/processors/send-message-processor.ts'
-import { subscriptionGroupConfig } from '../../../../src/broker/subscription-group-config.ts'
-import { SubscriptionGroupManager } from '../../../../src/broker/subscription-group-manager.ts'
+import { type SendGroups, SendMessageProcessor } from '../../../../src/broker/processors/send-message-processor.ts'
 import { TopicConfigManager, type TopicConfigOptions } from '../../../../src/broker/topic-config-manager.ts'
 import type { MessageStore } from '../../../../src/store/message-store.ts'
-import { notStored, type PutResult, type PutStatus } from '../../../../src/store/put-result.ts'
+import { type BatchPutResult, notStored, type PutResult, type PutStatus } from '../../../../src/store/put-result.ts'
 import { STOCK_DELAY_LEVELS } from '../../../../src/wire/delay-level.ts'
 import { decodeSendMessageResponseHeader } from '../../../../src/wire/headers/send-message-response-header.ts'
 import { decodeProperties } from '../../../../src/wire/message-properties.ts'
@@ -15,7 +13,17 @@ import { RequestCode } from '../../../../src/wire/request-code.ts'
 import { ResponseCode } from '../../../../src/wire/response-code.ts'
 import { encodeHost } from '../../../../src/wire/socket-host.ts'
 import { MemoryFileSystem } from '../../../helpers/memory-file-system.ts'
-import { answerOf, configStorage, PEER, propertiesText, sendRequest, TOPIC_OPTIONS } from '../harness.ts'
+import {
+  answerOf,
+  type BatchMessage,
+  batchBody,
+  configStorage,
+  PEER,
+  propertiesText,
+  type SendFields,
+  sendRequest,
+  TOPIC_OPTIONS,
+} from '../harness.ts'
 
 const STORED: PutResult = { status: 'PUT_OK', physicOffset: 1_073_742_219, queueOffset: 41, storeTimestamp: 1 }
 
@@ -31,16 +39,12 @@ interface Setup {
   /** Members of topicConfigTable on file. */
   readonly table?: object
   readonly brokerPermission?: number
-  readonly autoCreateSubscriptionGroup?: boolean
+  readonly groups?: SendGroups
 }
 
-function setUp({
-  store = {},
-  topics: topicOptions = {},
-  table = {},
-  brokerPermission = 6,
-  autoCreateSubscriptionGroup = true,
-}: Setup = {}) {
+const EVERY_GROUP: SendGroups = { find: () => ({ retryMaxTimes: 16 }) }
+
+function setUp({ store = {}, topics: topicOptions = {}, table = {}, brokerPermission = 6, groups = EVERY_GROUP }: Setup = {}) {
   const puts: { draft: MessageDraft; properties: Map<string, string>; body: string; waits: boolean }[] = []
   const state = { isSlave: false, putRefusalReason: null, result: STORED, ...store }
   const stub = {
@@ -49,13 +53,19 @@ function setUp({
       puts.push({ draft, properties: decodeProperties(draft.properties), body: draft.body.toString(), waits })
       done(state.result)
     },
+    putBatch(drafts: readonly MessageDraft[], waits: boolean, done: (result: BatchPutResult) => void): void {
+      for (const draft of drafts) {
+        puts.push({ draft, properties: decodeProperties(draft.properties), body: draft.body.toString(), waits })
+      }
+      const { physicOffset } = state.result
+      done({ ...state.result, physicOffsets: physicOffset < 0 ? [] : drafts.map((_, index) => physicOffset + 256 * index) })
+    },
   }
   const disk = new MemoryFileSystem()
   disk.makeDirectorySync('/store/config')
   disk.openSync('/store/config/topics.json', 'create').writeSync([Buffer.from(JSON.stringify({ topicConfigTable: table }))], 0)
   const topics = new TopicConfigManager(configStorage(disk), { ...TOPIC_OPTIONS, ...topicOptions })
   topics.load()
-  const groups = new SubscriptionGroupManager(configStorage(disk), { autoCreateSubscriptionGroup })
   const processor = new SendMessageProcessor(
     stub as unknown as MessageStore,
     topics,
@@ -63,12 +73,12 @@ function setUp({
     new SeededRandom(1),
     () => 'MADEKEY',
     {
-      delayLevels: STOCK_DELAY_LEVELS,
       brokerPermission,
       regionId: 'eu-1',
       traceOn: true,
       brokerClusterName: 'DefaultCluster',
       maxMessageSize: 4_194_304,
+      delayLevels: STOCK_DELAY_LEVELS,
       storeHost: { host: '10.0.0.1', port: 10_911 },
     },
   )
@@ -77,7 +87,7 @@ function setUp({
     expect(puts).toHaveLength(1)
     return puts[0] as (typeof puts)[number]
   }
-  return { send, puts, onlyPut, topics, groups, processor }
+  return { send, puts, onlyPut, topics, processor }
 }
 
 describe('a message that is stored', () => {
@@ -252,13 +262,13 @@ const VIOLATIONS: readonly Violation[] = [
   },
   { name: 'a queue that is not there', code: 29, remark: /queueId\[16\].*illegal/, fields: { queueId: 16 } },
   { name: 'a transaction', code: 16, remark: /transactional/, fields: { sysFlag: 4 } },
-  { name: 'a batch', code: 13, remark: /batch/, fields: { batch: true } },
   {
     name: 'a delay that is no level',
     code: 13,
     remark: /DELAY.*soon/,
     fields: { properties: propertiesText({ DELAY: 'soon' }) },
   },
+  { name: 'a batch that is none', code: 13, remark: /batch/, fields: { batch: true } },
   {
     name: 'a store that refuses',
     code: 14,
@@ -424,18 +434,23 @@ describe('a message that was retried too often (broker §3.6)', () => {
     expect(onlyPut().draft).toMatchObject({ topic: '%DLQ%g', queueId: 0 })
   })
 
-  test('the limit of the group holds where the client states none', () => {
-    const { send, puts, groups } = setUp()
-    groups.update({ ...subscriptionGroupConfig('g'), retryMaxTimes: 2 })
-    for (const reconsumeTimes of [2, 3]) send(retried({ reconsumeTimes }))
-    expect(puts.map(({ draft }) => draft.topic)).toEqual(['%RETRY%g', '%DLQ%g'])
+  test.each([
+    [2, '%RETRY%g'],
+    [3, '%DLQ%g'],
+  ])('without a limit of its own that of the group counts: retried %d times of 2, to %s', (reconsumeTimes, topic) => {
+    const { send, onlyPut } = setUp({ groups: { find: () => ({ retryMaxTimes: 2 }) } })
+    send(retried({ reconsumeTimes }))
+    expect(onlyPut().draft.topic).toBe(topic)
   })
 
-  test('a group that is unknown and may not be made: 26', () => {
-    const { send, puts } = setUp({ autoCreateSubscriptionGroup: false })
-    const answer = send(retried({}))
-    expect(answer).toMatchObject({ code: ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, remark: expect.stringContaining('g') })
-    expect(puts).toEqual([])
+  test('a group that is unknown is 26, and no topic is made for it', () => {
+    const asked: string[] = []
+    const groups: SendGroups = { find: (name) => void asked.push(name) }
+    const { send, topics, puts } = setUp({ groups })
+    for (const reconsumeTimes of [0, 17]) expect(send(retried({ reconsumeTimes })).code).toBe(26)
+    expect([asked, puts]).toEqual([['g', 'g'], []])
+    expect([topics.find('%RETRY%g'), topics.find('%DLQ%g')]).toEqual([undefined, undefined])
+    expect(send(sendRequest()).code).toBe(0) // an ordinary topic has no group
   })
 
   test('a queue that the retry topic has not is refused before', () => {
@@ -448,6 +463,95 @@ describe('a message that was retried too often (broker §3.6)', () => {
     const { send, topics } = setUp()
     expect(send(retried({ reconsumeTimes: 17, sysFlag: 4 })).code).toBe(16)
     expect(topics.find('%DLQ%g')).toBeUndefined()
+  })
+})
+
+describe('320: a batch', () => {
+  const batchRequest = (messages: readonly BatchMessage[], fields: SendFields = {}) => ({
+    ...sendRequest({ ...fields, batch: true, body: batchBody(messages) }),
+    code: RequestCode.SEND_BATCH_MESSAGE,
+  })
+
+  test('becomes one record per message, all in one queue, and the answer lists their ids', () => {
+    const { send, puts } = setUp()
+    const answer = send(
+      batchRequest(
+        [
+          { body: 'one', flag: 7, properties: { TAGS: 'A', UNIQ_KEY: 'K1' } },
+          { body: '', properties: { UNIQ_KEY: 'K2' } },
+        ],
+        { queueId: 2, sysFlag: 0, bornTimestamp: 1_600_000_000_000 },
+      ),
+    )
+    expect(answer.code).toBe(ResponseCode.SUCCESS)
+    expect(answer.extFields).toEqual({
+      msgId: '0A00000100002A9F000000004000018B,0A00000100002A9F000000004000028B',
+      queueId: '2',
+      queueOffset: '41',
+      MSG_REGION: 'eu-1',
+      TRACE_ON: 'true',
+    })
+    expect(puts.map(({ body, draft: { flag, queueId, bornTimestamp } }) => [body, flag, queueId, bornTimestamp])).toEqual([
+      ['one', 7, 2, 1_600_000_000_000],
+      ['', 0, 2, 1_600_000_000_000],
+    ])
+    const own = { MSG_REGION: 'eu-1', TRACE_ON: 'true', CLUSTER: 'DefaultCluster' }
+    expect(puts.map(({ properties }) => Object.fromEntries(properties))).toEqual([
+      { TAGS: 'A', UNIQ_KEY: 'K1', ...own },
+      { UNIQ_KEY: 'K2', ...own },
+    ])
+  })
+
+  test("the batch's properties stand behind each message's own, its UNIQ_KEY too", () => {
+    const { send, puts } = setUp()
+    const properties = propertiesText({ UNIQ_KEY: 'BATCH', KEYS: 'k' })
+    const answer = send(batchRequest([{ properties: { UNIQ_KEY: 'K1', TAGS: 'A' } }, {}], { properties }))
+    expect(answer.extFields.transactionId).toBe('BATCH')
+    expect(puts.map(({ draft }) => draft.properties.toString().split('MSG_REGION')[0])).toEqual([
+      propertiesText({ UNIQ_KEY: 'K1', TAGS: 'A' }) + properties,
+      properties,
+    ])
+    expect(puts.map((put) => put.properties.get('UNIQ_KEY'))).toEqual(['BATCH', 'BATCH'])
+  })
+
+  test('a last separator left out is put between, and a message without a UNIQ_KEY gets one', () => {
+    const { send, puts } = setUp()
+    send(batchRequest([{ text: 'TAGS\u0001A' }], { properties: propertiesText({ KEYS: 'k' }) }))
+    expect(Object.fromEntries(puts[0]?.properties ?? [])).toMatchObject({ TAGS: 'A', KEYS: 'k', UNIQ_KEY: 'MADEKEY' })
+  })
+
+  test('WAIT of the batch counts, not that of a message', () => {
+    const { send, puts } = setUp()
+    send(batchRequest([{ properties: { WAIT: 'false' } }]))
+    send(batchRequest([{}], { properties: propertiesText({ WAIT: 'false' }) }))
+    expect(puts.map(({ waits, properties }) => [waits, properties.has('WAIT')])).toEqual([
+      [true, false],
+      [false, false],
+    ])
+  })
+
+  test('a batch is also one that says so under another code', () => {
+    const { send, puts } = setUp()
+    send(sendRequest({ batch: true, body: batchBody([{}, {}]) }))
+    expect(puts).toHaveLength(2)
+  })
+
+  test.each<[string, number, RemotingCommand]>([
+    ['without a message', 13, batchRequest([])],
+    ['into a retry topic', 13, batchRequest([{}], { topic: '%RETRY%g' })],
+    ['with a delayed message', 13, batchRequest([{}, { properties: { DELAY: '1' } }])],
+    ['with a transactional message', 16, batchRequest([{ properties: { TRAN_MSG: 'true' } }])],
+    ['of 4,097 messages', 13, batchRequest(Array.from({ length: 4097 }, () => ({})))],
+    ['to a topic with a name of 128 characters', 29, batchRequest([{}], { topic: 'x'.repeat(128) })],
+  ])('%s is refused with %d, and nothing of it is stored', (_what, code, request) => {
+    const { send, puts } = setUp()
+    expect(send(request).code).toBe(code)
+    expect(puts).toEqual([])
+  })
+
+  test('that is not stored is answered without a header', () => {
+    const { send } = setUp({ store: { result: notStored('IN_SYNC_REPLICAS_NOT_ENOUGH') } })
+    expect(send(batchRequest([{}, {}]))).toMatchObject({ code: 1, extFields: {} })
   })
 })
 
