@@ -84,7 +84,7 @@ export class DelayOffsetManager {
 
   /** Everything of `level` below `offset` is done with, and what was delivered of it is in the log. Saved within `flushDelayOffsetInterval`. */
   set(level: number, offset: number): void {
-    if (this.#offsets.get(level) === offset) return
+    if (this.get(level) === offset) return
     this.#offsets.set(level, offset)
     if (!this.#isDirty) this.#dataVersion = nextDataVersion(this.#dataVersion, this.#storage.clock.wallMs())
     this.#isDirty = true
