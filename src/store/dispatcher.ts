@@ -1,7 +1,7 @@
 import { StoreError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
-import { deliverTimestamp, SCHEDULE_TOPIC } from '../wire/delay-level.ts'
+import { type DelayLevels, SCHEDULE_TOPIC, STOCK_DELAY_LEVELS } from '../wire/delay-level.ts'
 import { findProperty, PROPERTY_DELAY, propertyName } from '../wire/message-properties.ts'
 import { BLANK_SIZE, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
@@ -38,6 +38,8 @@ export interface DispatcherOptions {
   readonly behindMax: number
   /** Gets every record after the queues. */
   readonly index?: IndexService
+  /** `messageDelayLevel`; stock's where nothing is said. */
+  readonly delayLevels?: DelayLevels
 }
 
 /** Who wants to know of each record that a reader can get from now on; called for every one of them, so it has to be quick. */
@@ -68,6 +70,7 @@ export class Dispatcher {
   readonly #unitDelayMs: number
   readonly #pace: DispatchPace
   readonly #index: IndexService | null
+  readonly #delayLevels: DelayLevels
   readonly #fields = new RecordFields()
   readonly #properties = new RecordProperties()
   /** Queues with gathered units. */
@@ -107,6 +110,7 @@ export class Dispatcher {
     this.#unitDelayMs = options.unitDelayMs
     this.#pace = new DispatchPace(options.behindMax)
     this.#index = options.index ?? null
+    this.#delayLevels = options.delayLevels ?? STOCK_DELAY_LEVELS
     this.#events = events
   }
 
@@ -213,7 +217,7 @@ export class Dispatcher {
     if (queue === null) return this.#stall('a topic or queue id that names no queue', offset)
     if (fields.queueOffset === 0 && queue.isRestartedBy(offset)) queue = this.#restart(queue, offset)
     const hadPending = queue.hasPending
-    const tagsCode = tagsCodeIn(bytes, fields, this.#properties, queue.topic)
+    const tagsCode = tagsCodeIn(bytes, fields, this.#properties, queue.topic, this.#delayLevels)
     const filled = queue.put(fields.queueOffset, offset, fields.size, tagsCode)
     if (filled < 0) return this.#stall(`queue offset ${fields.queueOffset} far behind the queue's end ${queue.maxIndex}`, offset)
     if (filled > 0) {
@@ -366,11 +370,17 @@ export class Dispatcher {
 }
 
 /** What consumers filter by; in a queue of delayed messages it is the time they are due instead (CommitLog.checkMessageAndReturnSize). */
-function tagsCodeIn(bytes: Buffer, fields: RecordFields, { tagsAt, tagsEnd }: RecordProperties, topic: string): number {
+function tagsCodeIn(
+  bytes: Buffer,
+  fields: RecordFields,
+  { tagsAt, tagsEnd }: RecordProperties,
+  topic: string,
+  levels: DelayLevels,
+): number {
   const { propertiesAt, propertiesSize, storeTimestamp } = fields
   if (topic === SCHEDULE_TOPIC) {
     const level = findProperty(bytes, propertiesAt, propertiesSize, DELAY)
-    const due = level === null ? null : deliverTimestamp(bytes.toString('latin1', level.start, level.end), storeTimestamp)
+    const due = level === null ? null : levels.deliverTimestamp(bytes.toString('latin1', level.start, level.end), storeTimestamp)
     if (due !== null) return due
   }
   return tagsEnd === 0 ? 0 : tagsCodeOf(bytes, tagsAt, tagsEnd)

@@ -30,6 +30,7 @@ import { isDiskFull, StoreHealth } from './store-health.ts'
 import { type AcquireProcessLock, type LockOwner, lockStore } from './store-lock.ts'
 import { recoverStore } from './store-recovery.ts'
 import { StoreStatistics } from './store-statistics.ts'
+import { UnitReader } from './unit-reader.ts'
 import { WriteProbe } from './write-probe.ts'
 
 /** How far messages can be found by key. */
@@ -70,6 +71,8 @@ export class MessageStore implements Service {
   readonly readSlots = new ReadSlots()
   /** Finds places of queues by number and time, on both roles. */
   readonly lookup: QueueLookup
+  /** Tells what the units of a queue carry, on both roles. */
+  readonly unitReader: UnitReader
   readonly #reader: MessageReader
   readonly #index: IndexService
   readonly #indexCatchUp: IndexCatchUp
@@ -138,7 +141,13 @@ export class MessageStore implements Service {
       this.queues,
       clock,
       logger,
-      { limit, unitDelayMs: options.queueUnitDelayMs, behindMax: limits.inMemoryBytes, index: this.#index },
+      {
+        limit,
+        unitDelayMs: options.queueUnitDelayMs,
+        behindMax: limits.inMemoryBytes,
+        index: this.#index,
+        ...(options.delayLevels && { delayLevels: options.delayLevels }),
+      },
       {
         onQueueWriteFailed: (error) =>
           this.#health.writeFailed(`the queues could not be written: ${error.message}`, error, error),
@@ -146,6 +155,7 @@ export class MessageStore implements Service {
       },
     )
     this.#reader = new MessageReader(this.log, this.queues, this.readSlots, limits)
+    this.unitReader = new UnitReader(this.queues, this.readSlots)
     this.lookup = new QueueLookup(this.log, this.queues, this.readSlots, limits.inMemoryBytes)
     this.#indexCatchUp = new IndexCatchUp(this.log, this.#index, clock, logger, () => this.#dispatcher.recordEnd)
     this.#health = new StoreHealth(
@@ -367,6 +377,12 @@ export class MessageStore implements Service {
     await this.log.drain()
     if (this.#options.flush.flushDiskType === 'SYNC_FLUSH') await this.#flushService?.flushAll()
     await this.#dispatchRest()
+  }
+
+  /** Forces all that was accepted so far to the disk; resolves with whether it is there. */
+  async flush(): Promise<boolean> {
+    await this.log.drain()
+    return (await this.#flushService?.flushAll()) ?? false
   }
 
   /** Refuses puts from now on and resolves when all that was accepted is written. */

@@ -21,7 +21,10 @@ function master() {
   const topics = new TopicConfigManager(storage, TOPIC_OPTIONS)
   const groups = new SubscriptionGroupManager(storage, { autoCreateSubscriptionGroup: true })
   const offsets = new ConsumerOffsetManager(storage, { flushConsumerOffsetInterval: 5000 })
-  const delayOffsets = new DelayOffsetManager(storage)
+  const delayOffsets = new DelayOffsetManager(storage, { flushDelayOffsetInterval: 10_000 }, () => ({
+    flushedOffset: 0,
+    maxOffset: 0,
+  }))
   topics.replaceAll([{ ...topicConfig('T', 4, 6), attributes: { 'message.type': 'FIFO' } }], VERSION)
   const table = new Map(tableProcessors({ clock, logger, topics, groups, offsets, delayOffsets }))
   const ask = (code: number, fields: Record<string, string> = {}): Promise<RemotingCommand> =>
