@@ -101,7 +101,7 @@ test('45: delay offsets, quoted as all wire tables are', async () => {
   expect(JSON.parse((await ask(RequestCode.GET_ALL_DELAY_OFFSET)).body.toString()).offsetTable).toEqual({})
   await delayOffsets.replaceAll(new Map([[3, 9]]), VERSION)
   expect((await ask(RequestCode.GET_ALL_DELAY_OFFSET)).body.toString()).toBe(
-    `{"dataVersion":${VERSION_TEXT},"offsetTable":{"3":9}}`,
+    `{"dataVersion":${VERSION_TEXT},"logEndOffset":0,"offsetTable":{"3":9}}`,
   )
 })
 
