@@ -106,6 +106,7 @@ export class SlaveSynchronize implements Service {
   async #synchronize(source: TableSource, table: SynchronizedTable, progress: Progress): Promise<void> {
     try {
       const { isFirst } = progress
+      table.asking?.()
       const body = await source.table(table.code, table.storedVersion)
       if (this.#isStopped || this.#source() !== source) return // of a master that is followed no more
       if (body !== null) {

@@ -26,7 +26,7 @@ const PORT_MAX = 65_535
  */
 export function brokerConfigProcessor(
   configTexts: () => Readonly<Record<string, string>>,
-  dataVersion: DataVersion,
+  dataVersion: () => DataVersion,
   haService: HAService,
   log: RateLimitedLog,
   onSlaveSeen: (address: Address) => void,
@@ -42,7 +42,13 @@ export function brokerConfigProcessor(
       .map(([key, value]) => `${key}=${value}\n`)
       .sort()
     reply(
-      createResponse(request, ResponseCode.SUCCESS, null, { version: JSON.stringify(dataVersion) }, Buffer.from(lines.join(''))),
+      createResponse(
+        request,
+        ResponseCode.SUCCESS,
+        null,
+        { version: JSON.stringify(dataVersion()) },
+        Buffer.from(lines.join('')),
+      ),
     )
   }
 }

@@ -25,14 +25,17 @@ function slaveOn(disk = new MemoryFileSystem()) {
   const topics = new TopicConfigManager(storage, TOPIC_OPTIONS)
   const groups = new SubscriptionGroupManager(storage, { autoCreateSubscriptionGroup: true })
   const offsets = new ConsumerOffsetManager(storage, { flushConsumerOffsetInterval: 5000, brokerRole: 'SLAVE' })
-  const delayOffsets = new DelayOffsetManager(storage)
+  const delayOffsets = new DelayOffsetManager(storage, { flushDelayOffsetInterval: 10_000 }, () => ({
+    flushedOffset: 0,
+    maxOffset: 0,
+  }))
   topics.load()
   groups.load()
   offsets.start()
   delayOffsets.load()
   const deleted: string[] = []
   const topicDeleted = (name: string): void => void deleted.push(name)
-  const tables = synchronizedTables({ clock, topics, groups, offsets, delayOffsets, topicDeleted })
+  const tables = synchronizedTables({ clock, topics, groups, offsets, delayOffsets, logEnd: () => 0, topicDeleted })
   const tableOf = (which: keyof typeof CODES) => {
     const table = tables.find(({ code }) => code === CODES[which])
     if (table === undefined) throw new Error(`no table ${which}`)

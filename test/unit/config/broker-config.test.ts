@@ -201,7 +201,7 @@ describe('stock files', () => {
 
   test('every key of the reference table is known', () => {
     const keys =
-      'rocketmqHome enablePropertyFilter transactionTimeOut transferMsgByHeap messageDelayLevel timerMaxDelaySec haSlaveFallbehindMax totalReplicas offsetCheckInSlave configBlackList sendMessageThreadPoolNums enableAutoInSyncReplicas maxHaTransferByteInSecond dLegerGroup redeleteHangedFileInterval destroyMapedFileIntervalForcibly'
+      'rocketmqHome enablePropertyFilter transactionTimeOut transferMsgByHeap timerMaxDelaySec haSlaveFallbehindMax totalReplicas offsetCheckInSlave configBlackList sendMessageThreadPoolNums enableAutoInSyncReplicas maxHaTransferByteInSecond dLegerGroup redeleteHangedFileInterval destroyMapedFileIntervalForcibly'
     const { notes } = resolveBrokerConfig({ set: keys.split(' ').map((key) => `${key}=7`) })
     expect(notes).toEqual([{ level: 'debug', message: expect.any(String), fields: { keys: keys.split(' ') } }])
   })
@@ -302,6 +302,11 @@ describe('values', () => {
     ['deleteWhen=24', '"24"'],
     ['deleteWhen=04;noon', '"noon"'],
     ['deleteWhen=4,5', '00 to 23'],
+    ['messageDelayLevel=', 'holds 0 durations'],
+    ['messageDelayLevel=1s,5s', '"1s,5s"'],
+    ['messageDelayLevel=1s 5', '"5"'],
+    ['messageDelayLevel=1000000d', 'no duration'],
+    [`messageDelayLevel=${'1s '.repeat(100)}1s`, 'holds 101 durations'],
     ['diskMaxUsedSpaceRatio=0.75', 'whole number'],
     ['fileReservedTime=-1', '0 to 1000000'],
     ['deleteFileBatchMax=0', '1 to 10000'],

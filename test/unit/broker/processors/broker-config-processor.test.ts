@@ -20,7 +20,7 @@ function setUp(slaves: readonly Pick<SlaveInfo, 'addr' | 'brokerId'>[] = []) {
   const seen: unknown[] = []
   const processor = brokerConfigProcessor(
     () => ({ b: '2', a: '1' }),
-    VERSION,
+    () => VERSION,
     haService as unknown as HAService,
     log,
     (address) => void seen.push(address),

@@ -21,7 +21,10 @@ function master() {
   const topics = new TopicConfigManager(storage, TOPIC_OPTIONS)
   const groups = new SubscriptionGroupManager(storage, { autoCreateSubscriptionGroup: true })
   const offsets = new ConsumerOffsetManager(storage, { flushConsumerOffsetInterval: 5000 })
-  const delayOffsets = new DelayOffsetManager(storage)
+  const delayOffsets = new DelayOffsetManager(storage, { flushDelayOffsetInterval: 10_000 }, () => ({
+    flushedOffset: 0,
+    maxOffset: 0,
+  }))
   topics.replaceAll([{ ...topicConfig('T', 4, 6), attributes: { 'message.type': 'FIFO' } }], VERSION)
   const table = new Map(tableProcessors({ clock, logger, topics, groups, offsets, delayOffsets }))
   const ask = (code: number, fields: Record<string, string> = {}): Promise<RemotingCommand> =>
@@ -98,7 +101,7 @@ test('45: delay offsets, quoted as all wire tables are', async () => {
   expect(JSON.parse((await ask(RequestCode.GET_ALL_DELAY_OFFSET)).body.toString()).offsetTable).toEqual({})
   await delayOffsets.replaceAll(new Map([[3, 9]]), VERSION)
   expect((await ask(RequestCode.GET_ALL_DELAY_OFFSET)).body.toString()).toBe(
-    `{"dataVersion":${VERSION_TEXT},"offsetTable":{"3":9}}`,
+    `{"dataVersion":${VERSION_TEXT},"logEndOffset":0,"offsetTable":{"3":9}}`,
   )
 })
 
