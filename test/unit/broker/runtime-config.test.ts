@@ -23,7 +23,9 @@ describe('25: settings of a running broker', () => {
     expect([values.fileReservedTime, values.deleteWhen]).toEqual([48, [5, 6]])
     expect(config.fileReservedTime).toBe(72)
     expect(runtime.dataVersion).toEqual({ counter: 1, stateVersion: 0, timestamp: 2000 })
-    expect(lines[0]?.fields).toMatchObject({ changes: [{ key: 'fileReservedTime', from: '72', to: '48' }, { key: 'deleteWhen' }] })
+    expect(lines[0]?.fields).toMatchObject({
+      changes: [{ key: 'fileReservedTime', from: '72', to: '48' }, { key: 'deleteWhen' }],
+    })
   })
 
   test.each([
