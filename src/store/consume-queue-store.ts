@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { FileSystem } from '../platform/file-system.ts'
 import { ConsumeQueue } from './consume-queue.ts'
 import { OpenFileCache } from './open-file-cache.ts'
+import { QueueFolders, type SharedByQueues, UnitBuffers } from './shared-by-queues.ts'
 
 /** Queue files open at once (DESIGN §8). */
 const OPEN_FILES_MAX = 512
@@ -27,6 +28,7 @@ export class ConsumeQueueStore {
   readonly #directory: string
   readonly #fileSize: number
   readonly #openFiles: OpenFileCache
+  readonly #shared: SharedByQueues
   readonly #topics = new Map<string, Map<number, ConsumeQueue>>()
 
   constructor(fileSystem: FileSystem, directory: string, fileSize: number) {
@@ -34,6 +36,7 @@ export class ConsumeQueueStore {
     this.#directory = directory
     this.#fileSize = fileSize
     this.#openFiles = new OpenFileCache(fileSystem, OPEN_FILES_MAX)
+    this.#shared = { buffers: new UnitBuffers(), folders: new QueueFolders(fileSystem) }
   }
 
   /**
@@ -72,7 +75,7 @@ export class ConsumeQueueStore {
     let queue = queues.get(queueId)
     if (queue === undefined) {
       const directory = join(this.#directory, topic, String(queueId))
-      queue = new ConsumeQueue(this.#fileSystem, this.#openFiles, directory, topic, queueId, this.#fileSize)
+      queue = new ConsumeQueue(this.#fileSystem, this.#openFiles, this.#shared, directory, topic, queueId, this.#fileSize)
       queues.set(queueId, queue)
     }
     return queue

@@ -4,11 +4,16 @@ import { atExit } from './at-exit.ts'
 
 /**
  * Runs a module that calls `serveJob` in a process of its own, so that its work shares no event loop with anything that is measured.
+ * @param errors what becomes of the error it may end with: a job that is expected to fail says nothing
  * @returns what it answered
  */
-export function runJob<Order extends object, Result>(module: URL, order: Order): Promise<Result> {
+export function runJob<Order extends object, Result>(
+  module: URL,
+  order: Order,
+  errors: 'shown' | 'quiet' = 'shown',
+): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(module))
+    const child = fork(fileURLToPath(module), { stdio: ['ignore', 'inherit', errors === 'shown' ? 'inherit' : 'ignore', 'ipc'] })
     const forget = atExit(() => child.kill('SIGKILL'))
     let result: Result | undefined
     child.once('message', (message) => {
