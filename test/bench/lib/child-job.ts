@@ -41,3 +41,48 @@ export function serveJob<Order, Result extends object>(work: (order: Order) => P
     )
   })
 }
+
+/** A job that goes on after its answer. */
+export interface StandingJob<Result> {
+  readonly result: Result
+  /** Ends its process. */
+  stop(): Promise<void>
+}
+
+/** Like `runJob`, with a module that calls `serveStandingJob`: it works until it is stopped. */
+export function startJob<Order extends object, Result>(module: URL, order: Order): Promise<StandingJob<Result>> {
+  return new Promise((resolve, reject) => {
+    const child = fork(fileURLToPath(module))
+    const forget = atExit(() => child.kill('SIGKILL'))
+    const ended = new Promise<void>((end) => {
+      child.once('close', (code) => {
+        forget()
+        end()
+        reject(new Error(`${fileURLToPath(module)} ended with ${code}`))
+      })
+    })
+    child.once('error', reject)
+    child.once('message', (result) => {
+      const stop = (): Promise<void> => {
+        child.disconnect()
+        return ended
+      }
+      resolve({ result: result as Result, stop })
+    })
+    child.send(order)
+  })
+}
+
+/** The other end: takes the order, answers when it is ready for work, and ends with the process that started it. */
+export function serveStandingJob<Order, Result extends object>(prepare: (order: Order) => Promise<Result>): void {
+  process.once('disconnect', () => process.exit(0))
+  process.once('message', (order) => {
+    prepare(order as Order).then(
+      (result) => process.send?.(result),
+      (error: unknown) => {
+        process.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
+        process.exit(1)
+      },
+    )
+  })
+}
