@@ -25,14 +25,20 @@ test('E05: a topic that the master has no more is deleted up to where the log en
     topics,
     groups: new SubscriptionGroupManager(storage, { autoCreateSubscriptionGroup: true }),
     offsets,
-    delayOffsets: new DelayOffsetManager(storage),
+    delayOffsets: new DelayOffsetManager(storage, { flushDelayOffsetInterval: 10_000 }, () => ({
+      flushedOffset: 0,
+      maxOffset: 0,
+    })),
     logEnd: () => logEnd,
     topicDeleted: (...call) => void deleted.push(call),
   }).find(({ code }) => code === RequestCode.GET_ALL_TOPIC_CONFIG)
 
   table?.asking?.()
   logEnd = 2000 // maybe of a topic made anew on the master since
-  const body = { dataVersion: { counter: 9, stateVersion: 0, timestamp: 1 }, topicConfigTable: { Stays: topicConfig('Stays', 4, 6) } }
+  const body = {
+    dataVersion: { counter: 9, stateVersion: 0, timestamp: 1 },
+    topicConfigTable: { Stays: topicConfig('Stays', 4, 6) },
+  }
   await table?.apply(Buffer.from(JSON.stringify(body)), false)
 
   expect(deleted).toContainEqual(['Gone', 1000])
