@@ -34,6 +34,7 @@ export class ConsumeQueue {
   readonly topicBytes: Buffer
   readonly queueId: number
   readonly directory: string
+  readonly #beginning: number
   readonly #fileSystem: FileSystem
   readonly #openFiles: OpenFileCache
   readonly #fileSize: number
@@ -43,6 +44,7 @@ export class ConsumeQueue {
   #maxIndex = 0
   /** See `minIndex`. */
   #minIndex = 0
+  #lastPhysicOffset = -1
   /** Place in the log of the unit at `minIndex`, −1 where that is not known. */
   #minPhysicOffset = -1
   #pending: Buffer = Buffer.alloc(0)
@@ -51,6 +53,7 @@ export class ConsumeQueue {
   readonly #unflushed = new Set<number>()
   #nameUnsynced = false
 
+  /** @param beginning records before this place in the log are of a topic of the same name that was deleted */
   constructor(
     fileSystem: FileSystem,
     openFiles: OpenFileCache,
@@ -58,6 +61,7 @@ export class ConsumeQueue {
     topic: string,
     queueId: number,
     fileSize: number,
+    beginning = 0,
   ) {
     assert(fileSize % UNIT_SIZE === 0, `a queue file of ${fileSize} bytes does not hold whole units`)
     this.#fileSystem = fileSystem
@@ -67,6 +71,7 @@ export class ConsumeQueue {
     this.topicBytes = Buffer.from(topic)
     this.queueId = queueId
     this.#fileSize = fileSize
+    this.#beginning = beginning
     this.#fileStarts = []
   }
 
@@ -138,13 +143,13 @@ export class ConsumeQueue {
 
   /**
    * Puts a unit at `index`. One that is there already is left alone (it comes again after recovery); units that were never seen are
-   * filled with pre-blank ones, so every unit stands at its own index (store-format, sharp edges 5 and 6).
+   * filled with pre-blank ones, so every unit stands at its own index (store-format, sharp edges 5 and 6). One of a deleted topic is left out.
    * @param tagsCode a signed hash of 32 bits, or a time in ms; stored in 64 bits
    * @returns how many units had to be filled in between; −1 where that would be more than a file of them: no queue has such a gap, so
    *   `index` is not believed and nothing is put
    */
   put(index: number, physicOffset: number, size: number, tagsCode: number): number {
-    if (index < this.#maxIndex) return 0
+    if (index < this.#maxIndex || physicOffset < this.#beginning) return 0
     const filled = index === this.#maxIndex ? 0 : this.#fillUpTo(index)
     if (filled < 0) return filled
     const at = this.#pendingRoom(UNIT_SIZE)
@@ -153,7 +158,32 @@ export class ConsumeQueue {
     putInt32(pending, at + 8, size)
     putInt64(pending, at + 12, tagsCode)
     this.#maxIndex++
+    this.#lastPhysicOffset = physicOffset
     return filled
+  }
+
+  /** Place in the log of the record whose unit is the last; −1 where there is none, or it is not known. */
+  get lastPhysicOffset(): number {
+    return this.#lastPhysicOffset
+  }
+
+  /**
+   * Whether the record at `physicOffset`, which says to be the first of its queue, starts this queue anew: somebody deleted the topic and made it
+   * again, and this broker, a slave, was not told.
+   */
+  isRestartedBy(physicOffset: number): boolean {
+    return this.#lastPhysicOffset >= 0 && physicOffset > this.#lastPhysicOffset
+  }
+
+  /** Lets go of its files, which the caller removes, and of what waits to be written. Reads under way come to their end or find no file. */
+  discard(): void {
+    for (const fileStart of this.#fileStarts) this.#openFiles.close(this.#path(fileStart))
+    this.#fileStarts = []
+    this.#unflushed.clear()
+    this.#nameUnsynced = false
+    this.#pendingSize = 0
+    this.#pending = Buffer.alloc(0)
+    this.#minIndex = this.#maxIndex
   }
 
   #fillUpTo(index: number): number {
@@ -305,8 +335,10 @@ export class ConsumeQueue {
     this.#maxIndex = low
     if (erase) this.#eraseBehindEnd(physicOffset > 0)
     this.#forgetMin()
-    const last = low > this.#firstIndex ? this.readUnit(low - 1) : null
-    return last === null || last.isPreBlank ? null : last
+    const unit = low > this.#firstIndex ? this.readUnit(low - 1) : null
+    const last = unit === null || unit.isPreBlank ? null : unit
+    this.#lastPhysicOffset = last?.physicOffset ?? -1
+    return last
   }
 
   /** @param keepsPlace whether the first file stays, though empty: its name is all that tells which queue offset comes next (D06) */

@@ -1,7 +1,7 @@
 import { StoreError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
-import { deliverTimestamp, SCHEDULE_TOPIC } from '../wire/delay-level.ts'
+import { type DelayLevels, SCHEDULE_TOPIC, STOCK_DELAY_LEVELS } from '../wire/delay-level.ts'
 import { findProperty, PROPERTY_DELAY, propertyName } from '../wire/message-properties.ts'
 import { BLANK_SIZE, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
@@ -11,6 +11,7 @@ import type { CommitLog } from './commit-log.ts'
 import { type FoundRecord, NO_ROOM_FOR_BLANK } from './commit-log-recovery.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import type { ConsumeQueueStore } from './consume-queue-store.ts'
+import { DispatchPace } from './dispatch-pace.ts'
 import type { IndexService } from './index-service.ts'
 import { QueueFinder } from './queue-finder.ts'
 
@@ -33,8 +34,12 @@ export interface DispatcherOptions {
   readonly limit: () => number
   /** How long units wait for others of their queue before they are written; 0: to the end of the turn. */
   readonly unitDelayMs: number
+  /** How far dispatch may fall behind while the log grows fast, in bytes; see DispatchPace. */
+  readonly behindMax: number
   /** Gets every record after the queues. */
   readonly index?: IndexService
+  /** `messageDelayLevel`; stock's where nothing is said. */
+  readonly delayLevels?: DelayLevels
 }
 
 /** Who wants to know of each record that a reader can get from now on; called for every one of them, so it has to be quick. */
@@ -56,13 +61,16 @@ export interface DispatcherEvents {
  */
 export class Dispatcher {
   readonly #log: CommitLog
+  readonly #queues: ConsumeQueueStore
   readonly #finder: QueueFinder
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #events: DispatcherEvents
   readonly #limit: () => number
   readonly #unitDelayMs: number
+  readonly #pace: DispatchPace
   readonly #index: IndexService | null
+  readonly #delayLevels: DelayLevels
   readonly #fields = new RecordFields()
   readonly #properties = new RecordProperties()
   /** Queues with gathered units. */
@@ -82,6 +90,7 @@ export class Dispatcher {
   #gatheredUnits = 0
   #sinceLook = 0
   #unitTimer: Timer | null = null
+  #restTimer: Timer | null = null
   #arrivals: ArrivalListener | null = null
 
   constructor(
@@ -93,12 +102,15 @@ export class Dispatcher {
     events: DispatcherEvents,
   ) {
     this.#log = log
+    this.#queues = queues
     this.#finder = new QueueFinder(queues)
     this.#clock = clock
     this.#logger = logger
     this.#limit = options.limit
     this.#unitDelayMs = options.unitDelayMs
+    this.#pace = new DispatchPace(options.behindMax)
     this.#index = options.index ?? null
+    this.#delayLevels = options.delayLevels ?? STOCK_DELAY_LEVELS
     this.#events = events
   }
 
@@ -153,12 +165,28 @@ export class Dispatcher {
   /** The log has grown, or the limit has moved. */
   pump(): void {
     if (this.#turnPending || this.stalledReason !== null) return
-    if (!this.#dispatchForOneTurn()) return
+    const startMs = this.#clock.monotonicMs()
+    const start = this.#position
+    const more = this.#dispatchForOneTurn()
+    const turnMs = this.#clock.monotonicMs() - startMs
+    const restMs = this.#pace.restAfter(turnMs, this.#position - start, this.#position, this.#log.maxOffset)
+    if (restMs === 0 && !more) return
     this.#turnPending = true
-    this.#clock.afterTick(() => {
-      this.#turnPending = false
-      this.pump()
-    })
+    if (restMs > 0) this.#restTimer = this.#clock.setTimer(Math.max(1, restMs), this.#nextTurn)
+    else this.#clock.afterTick(this.#nextTurn)
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#turnPending = false
+    this.#restTimer = null
+    this.pump()
+  }
+
+  /** `pump` for who waits for it: no rest is taken. */
+  pumpAtOnce(): void {
+    if (this.#restTimer === null) return this.pump()
+    this.#restTimer.cancel()
+    this.#nextTurn()
   }
 
   /** The disk that refused queue units is well again: they are written now, and dispatch goes on. */
@@ -185,10 +213,11 @@ export class Dispatcher {
   }
 
   #putUnit(bytes: Buffer, fields: RecordFields, offset: number): boolean {
-    const queue = this.#finder.find(bytes, fields)
+    let queue = this.#finder.find(bytes, fields)
     if (queue === null) return this.#stall('a topic or queue id that names no queue', offset)
+    if (fields.queueOffset === 0 && queue.isRestartedBy(offset)) queue = this.#restart(queue, offset)
     const hadPending = queue.hasPending
-    const tagsCode = tagsCodeIn(bytes, fields, this.#properties, queue.topic)
+    const tagsCode = tagsCodeIn(bytes, fields, this.#properties, queue.topic, this.#delayLevels)
     const filled = queue.put(fields.queueOffset, offset, fields.size, tagsCode)
     if (filled < 0) return this.#stall(`queue offset ${fields.queueOffset} far behind the queue's end ${queue.maxIndex}`, offset)
     if (filled > 0) {
@@ -200,6 +229,14 @@ export class Dispatcher {
     if (!hadPending) this.#dirty.add(queue)
     this.#arrivals?.arrived(queue.topic, queue.queueId, fields.queueOffset + 1, tagsCode)
     return true
+  }
+
+  /** Only a slave sees this, or a recovery: a master is told when a topic is deleted. */
+  #restart(queue: ConsumeQueue, offset: number): ConsumeQueue {
+    const { topic, queueId, maxIndex } = queue
+    this.#logger.info({ topic, queueId, maxIndex, offset }, 'a queue begins anew: its topic was deleted and made again')
+    this.#dirty.delete(queue)
+    return this.#queues.restart(queue)
   }
 
   /** Writes what was gathered since the last call, units and index entries: one write per queue. Throws as the disk does; what is not written stays gathered. */
@@ -333,11 +370,17 @@ export class Dispatcher {
 }
 
 /** What consumers filter by; in a queue of delayed messages it is the time they are due instead (CommitLog.checkMessageAndReturnSize). */
-function tagsCodeIn(bytes: Buffer, fields: RecordFields, { tagsAt, tagsEnd }: RecordProperties, topic: string): number {
+function tagsCodeIn(
+  bytes: Buffer,
+  fields: RecordFields,
+  { tagsAt, tagsEnd }: RecordProperties,
+  topic: string,
+  levels: DelayLevels,
+): number {
   const { propertiesAt, propertiesSize, storeTimestamp } = fields
   if (topic === SCHEDULE_TOPIC) {
     const level = findProperty(bytes, propertiesAt, propertiesSize, DELAY)
-    const due = level === null ? null : deliverTimestamp(bytes.toString('latin1', level.start, level.end), storeTimestamp)
+    const due = level === null ? null : levels.deliverTimestamp(bytes.toString('latin1', level.start, level.end), storeTimestamp)
     if (due !== null) return due
   }
   return tagsEnd === 0 ? 0 : tagsCodeOf(bytes, tagsAt, tagsEnd)
