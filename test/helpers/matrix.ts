@@ -103,7 +103,7 @@ export function notAsSent(sent: readonly Sent[], received: readonly Received[]):
 }
 
 /** Equal from where both logs begin to where both end, and nearly all of the master's log. */
-export function expectSameLogs(master: Peer, slave: Peer): void {
+function expectSameLogs(master: Peer, slave: Peer): void {
   const { compared, differsAt } = compareLogs(master.store, slave.store)
   expect(differsAt).toBeNull()
   expect(readStoredLog(slave.store).end).toBe(readStoredLog(master.store).end)

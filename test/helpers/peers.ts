@@ -100,7 +100,7 @@ export class Peer {
   }
 }
 
-export function storeIn(folder: string): string {
+function storeIn(folder: string): string {
   return join(folder, 'store')
 }
 
