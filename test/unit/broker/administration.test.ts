@@ -322,6 +322,12 @@ describe('12: messages by key', () => {
     expect((await query('b', { endTimestamp: '1000' })).code).toBe(ResponseCode.QUERY_NOT_FOUND)
   })
 
+  test('a topic with the same hash is another topic', async () => {
+    await send('AaAa', 1, { KEYS: 'k' }) // as BBBB, by Java's hash
+    await until(async () => (await query('k', { topic: 'AaAa' })).code === 0)
+    expect((await query('k', { topic: 'BBBB' })).code).toBe(ResponseCode.QUERY_NOT_FOUND)
+  })
+
   test('a key with the same hash is another key', async () => {
     await send('T', 1, { KEYS: 'AaAa' }) // as BBBB, by Java's hash
     await until(async () => (await query('AaAa')).code === 0)

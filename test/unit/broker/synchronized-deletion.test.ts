@@ -32,7 +32,10 @@ test('E05: a topic that the master has no more is deleted up to where the log en
 
   table?.asking?.()
   logEnd = 2000 // maybe of a topic made anew on the master since
-  const body = { dataVersion: { counter: 9, stateVersion: 0, timestamp: 1 }, topicConfigTable: { Stays: topicConfig('Stays', 4, 6) } }
+  const body = {
+    dataVersion: { counter: 9, stateVersion: 0, timestamp: 1 },
+    topicConfigTable: { Stays: topicConfig('Stays', 4, 6) },
+  }
   await table?.apply(Buffer.from(JSON.stringify(body)), false)
 
   expect(deleted).toContainEqual(['Gone', 1000])
