@@ -81,7 +81,7 @@ export class ConsumeQueueStore {
     let queue = queues.get(queueId)
     if (queue === undefined) {
       const directory = join(this.#directory, topic, String(queueId))
-      const beginning = this.#deleted.beginningOf(topic)
+      const beginning = this.#deleted.beginningOf(topic, queueId)
       queue = new ConsumeQueue(
         this.#fileSystem,
         this.#openFiles,
@@ -116,15 +116,15 @@ export class ConsumeQueueStore {
     this.#deleted.sync(physicOffset, done)
   }
 
-  /** Records of `topic` before this place in the log are deleted. */
-  beginningOf(topic: string): number {
-    return this.#deleted.beginningOf(topic)
+  /** Records of the queue before this place in the log are deleted. */
+  beginningOf(topic: string, queueId: number): number {
+    return this.#deleted.beginningOf(topic, queueId)
   }
 
-  /** An empty queue in the place of one that was deleted elsewhere. Throws as the disk does. */
-  restart(queue: ConsumeQueue): ConsumeQueue {
-    const { topic, queueId, directory } = queue
-    this.#deleted.discard(directory)
+  /** An empty queue in the place of one that was deleted elsewhere, and begins with the record at `physicOffset`. Throws as the disk does. */
+  restart(queue: ConsumeQueue, physicOffset: number): ConsumeQueue {
+    const { topic, queueId } = queue
+    this.#deleted.addQueue(topic, queueId, physicOffset)
     queue.discard()
     this.#topics.get(topic)?.delete(queueId)
     return this.findOrCreate(topic, queueId)

@@ -246,7 +246,7 @@ export class Dispatcher {
     const { topic, queueId, maxIndex } = queue
     this.#logger.info({ topic, queueId, maxIndex, offset }, 'a queue begins anew: its topic was deleted and made again')
     this.#dirty.delete(queue)
-    return this.#queues.restart(queue)
+    return this.#queues.restart(queue, offset)
   }
 
   /** Writes all that is gathered, units and index entries: one write per queue. Throws as the disk does; what is not written stays gathered. */

@@ -266,6 +266,18 @@ describe('222: a group is set back', () => {
     expect((await pull('T', 2)).code).toBe(0)
   })
 
+  test.each([
+    ['the topic', () => ask(RequestCode.DELETE_TOPIC_IN_BROKER, { topic: 'T' })],
+    ['the group', () => ask(RequestCode.DELETE_SUBSCRIPTIONGROUP, { groupName: 'G' })],
+  ])('a reset that waits goes with %s', async (_what, deleteIt) => {
+    await reset({ timestamp: '0' })
+    await deleteIt()
+    await makeTopic('T')
+    await makeGroup('G')
+    await commit('T', 1)
+    expect(await committed('T')).toBe('1')
+  })
+
   test('208 tells how far it is', async () => {
     const stats = async (fields: ExtFields = {}) =>
       textOf(await ask(RequestCode.GET_CONSUME_STATS, { consumerGroup: 'G', ...fields }))
@@ -320,6 +332,12 @@ describe('12: messages by key', () => {
   test('none, or none in that time: 22', async () => {
     expect((await query('Nope')).code).toBe(ResponseCode.QUERY_NOT_FOUND)
     expect((await query('b', { endTimestamp: '1000' })).code).toBe(ResponseCode.QUERY_NOT_FOUND)
+  })
+
+  test('a topic with the same hash is another topic', async () => {
+    await send('AaAa', 1, { KEYS: 'k' }) // as BBBB, by Java's hash
+    await until(async () => (await query('k', { topic: 'AaAa' })).code === 0)
+    expect((await query('k', { topic: 'BBBB' })).code).toBe(ResponseCode.QUERY_NOT_FOUND)
   })
 
   test('a key with the same hash is another key', async () => {
