@@ -135,7 +135,7 @@ class Load {
 }
 
 /** `ha-broker verify` of the stores, as a user runs it. */
-async function verify(...stores: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }> {
+export async function verify(...stores: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }> {
   const child = spawn(process.execPath, [BIN, 'verify', ...stores], { stdio: ['ignore', 'pipe', 'pipe'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   let text = ''
