@@ -26,6 +26,14 @@ export class SortedNames {
     return this.#names.slice()
   }
 
+  /** Those that begin with `prefix`, which is not empty. */
+  startingWith(prefix: string): string[] {
+    const from = this.#placeOf(prefix)
+    let to = from
+    while (this.#names[to]?.startsWith(prefix) === true) to++
+    return this.#names.slice(from, to)
+  }
+
   /** Where `name` is or belongs. */
   #placeOf(name: string): number {
     let low = 0

@@ -23,9 +23,11 @@ import { NameServerMembership } from './name-server-membership.ts'
 import { haOptions, storeOptions } from './part-options.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
+import { RuntimeConfig } from './runtime-config.ts'
 import { ScheduleMessageService } from './schedule-message-service.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
+import { SlaveOffsetMerge } from './slave-offset-merge.ts'
 import { SlaveSynchronize } from './slave-synchronize.ts'
 import { SubscriptionGroupManager } from './subscription-group-manager.ts'
 import { synchronizedTables } from './synchronized-tables.ts'
@@ -47,6 +49,7 @@ export interface BrokerHooks {
 export class BrokerController implements Service {
   readonly #platform: Platform
   readonly #logger: Logger
+  readonly #runtimeConfig: RuntimeConfig
   readonly #config: BrokerConfig
   readonly #hooks: BrokerHooks
   readonly #store: MessageStore
@@ -61,6 +64,8 @@ export class BrokerController implements Service {
   readonly #schedule: ScheduleMessageService
   /** On a slave. */
   readonly #synchronize: SlaveSynchronize | null
+  /** On a master. */
+  readonly #slaveOffsets: SlaveOffsetMerge | null
   readonly #clients: ClientManager
   /** On a slave that is told no master: where name servers tell it. */
   readonly #directory: MasterDirectory | null
@@ -73,9 +78,11 @@ export class BrokerController implements Service {
   #starting: Promise<void> = Promise.resolve()
   #stopping: Promise<void> | null = null
 
-  constructor(platform: Platform, logger: Logger, config: BrokerConfig, hooks: BrokerHooks) {
+  constructor(platform: Platform, logger: Logger, startConfig: BrokerConfig, hooks: BrokerHooks) {
     this.#platform = platform
     this.#logger = logger
+    this.#runtimeConfig = new RuntimeConfig(startConfig, hooks.process.bootTimestamp, () => platform.clock.wallMs())
+    const config = this.#runtimeConfig.values
     this.#config = config
     this.#hooks = hooks
     const isSlave = config.brokerRole === 'SLAVE'
@@ -110,6 +117,7 @@ export class BrokerController implements Service {
       levels: this.#delayLevels,
     })
     this.#synchronize = this.#join === null ? null : this.#makeSynchronize(this.#join)
+    this.#slaveOffsets = isSlave ? null : new SlaveOffsetMerge(platform, logger, this.#topics, this.#offsets)
     this.#clients = new ClientManager({ clock, logger, groups: this.#groups, topics: this.#topics, isSlave })
     this.#holdService = new PullRequestHoldService(platform.clock)
     this.#store.useArrivals({
@@ -155,6 +163,7 @@ export class BrokerController implements Service {
     if (this.#config.brokerRole !== 'SLAVE') this.#schedule.start()
     this.#lagLog.start()
     await this.#synchronize?.start()
+    this.#slaveOffsets?.open()
     await this.#membership?.start() // last: whoever finds this broker in the routes is served (F06)
     const { listen, haListen, fastListen } = this.addresses
     const { brokerRole, brokerName, brokerId } = this.#config
@@ -191,7 +200,7 @@ export class BrokerController implements Service {
     this.#lagLog.stop()
     this.#clients.stop()
     this.#holdService.stop() // a server that ends waits for what is in flight
-    await this.#synchronize?.stop()
+    await Promise.all([this.#synchronize?.stop(), this.#slaveOffsets?.stop()])
     await this.#haService.stopFollowing() // before the store refuses what the master sends
     await this.#store.quiesce()
     await Promise.all(this.#servers.map((server) => server.stop()))
@@ -211,6 +220,7 @@ export class BrokerController implements Service {
     registerProcessors(this.#processors, this.#parts, main.address)
     const fastPort = Math.max(0, listenPort - FAST_PORT_DISTANCE)
     const fast = await this.#serve({ host: bindAddress, port: fastPort }, "the fast port, two below the broker's,")
+    if (this.#join !== null) this.#join.brokerPort = main.address.port
     await this.#haService.start()
     this.#addresses = { listen: main.address, haListen: this.#haService.address, fastListen: fast.address }
     if (usesNameServers(this.#config)) this.#membership = this.#makeMembership(this.#addresses)
@@ -224,7 +234,10 @@ export class BrokerController implements Service {
       this.#config,
       { listenPort: listen.port, haListenPort: haListen.port },
       this.#topics,
-      this.#synchronize === null ? null : { directory, registered: () => this.#synchronize?.now() },
+      this.#synchronize === null
+        ? null
+        : { directory, registered: () => this.#synchronize?.now(), linkDownMs: () => this.#linkDownMs },
+      (address) => this.#slaveOffsets?.slaveSeen(address),
     )
   }
 
@@ -235,10 +248,22 @@ export class BrokerController implements Service {
       groups: this.#groups,
       offsets: this.#offsets,
       delayOffsets: this.#delayOffsets,
-      topicDeleted: () => {},
+      logEnd: () => this.#store.range.maxOffset,
+      topicDeleted: (topic: string, beforeOffset: number) => this.#deleteQueues(topic, beforeOffset),
     }
     const logger = this.#logger.child({ part: 'synchronize' })
     return new SlaveSynchronize(this.#platform.clock, logger, () => join.metadataSource, synchronizedTables(tables))
+  }
+
+  /** The table that no longer has the topic is taken over in any case. */
+  #deleteQueues(topic: string, beforeOffset: number): void {
+    const failed = (error: unknown): void =>
+      this.#logger.error({ err: error, topic }, 'the queues of a topic that the master has deleted could not be removed')
+    try {
+      this.#store.deleteTopic(topic, beforeOffset).catch(failed)
+    } catch (error) {
+      failed(error)
+    }
   }
 
   /** For how long this slave's link has been down; 0 while it is up. */
@@ -252,6 +277,7 @@ export class BrokerController implements Service {
       platform: this.#platform,
       logger: this.#logger,
       config: this.#config,
+      runtimeConfig: this.#runtimeConfig,
       facts: this.#hooks.process,
       store: this.#store,
       haService: this.#haService,
@@ -259,6 +285,8 @@ export class BrokerController implements Service {
       groups: this.#groups,
       offsets: this.#offsets,
       delayOffsets: this.#delayOffsets,
+      cluster: () => ({ nameServers: this.#membership?.statuses ?? [], tables: this.#synchronize?.statuses ?? [] }),
+      slaveSeen: (address: Address) => this.#slaveOffsets?.slaveSeen(address),
       clients: this.#clients,
       holdService: this.#holdService,
       delayLevels: this.#delayLevels,

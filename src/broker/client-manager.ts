@@ -175,6 +175,11 @@ export class ClientManager {
     return { group, consumeType, messageModel, consumeFromWhere, subscriptions, channels: this.#consumers.of(group) }
   }
 
+  /** Groups with a consumer online that subscribes the topic. */
+  groupsOf(topic: string): string[] {
+    return [...this.#states].filter(([, { subscriptions }]) => subscriptions.has(topic)).map(([group]) => group)
+  }
+
   /** The producers of a group that are online. */
   producersOf(group: string): ReadonlyMap<Peer, ClientChannel> {
     return this.#producers.of(group)

@@ -145,6 +145,12 @@ export class ConsumerOffsetManager {
       .map((key) => key.slice(0, -end.length))
   }
 
+  /** Groups that have offsets of the topic. */
+  groupsOf(topic: string): string[] {
+    const start = topic + SEPARATOR
+    return this.#names.startingWith(start).map((key) => key.slice(start.length))
+  }
+
   /** Forgets what a group, which is deleted, has consumed. */
   removeGroup(group: string): void {
     for (const topic of this.topicsOf(group)) this.#remove(keyOf(group, topic))
@@ -153,7 +159,7 @@ export class ConsumerOffsetManager {
   /** Forgets what was consumed of a topic, which is deleted: one of the same name starts at 0 (E05). */
   removeTopic(topic: string): void {
     const start = topic + SEPARATOR
-    for (const key of this.#names.snapshot()) if (key.startsWith(start)) this.#remove(key)
+    for (const key of this.#names.startingWith(start)) this.#remove(key)
   }
 
   #remove(key: string): void {
@@ -221,13 +227,18 @@ export class ConsumerOffsetManager {
     return this.flush()
   }
 
-  /** Takes over the offsets of another broker where they are larger than ours, or new (E06). */
-  mergeMaximum(rows: Iterable<GroupOffsets>): void {
+  /**
+   * Takes over the offsets of another broker where they are larger than ours, or new (E06).
+   * @returns how many
+   */
+  mergeMaximum(rows: Iterable<GroupOffsets>): number {
+    let count = 0
     for (const { group, topic, offsets } of rows) {
       for (const [queueId, offset] of offsets) {
-        if (offset > (this.query(group, topic, queueId) ?? -1)) this.commit(group, topic, queueId, offset)
+        if (offset > (this.query(group, topic, queueId) ?? -1) && this.commit(group, topic, queueId, offset)) count++
       }
     }
+    return count
   }
 
   /** Saves now; resolves with whether the table is on file. */

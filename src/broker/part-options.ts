@@ -1,6 +1,7 @@
 import type { BrokerConfig } from '../config/config-table.ts'
 import { hostAllowList } from '../platform/host-allow-list.ts'
 import type { ProcessFacts } from '../platform/process-facts.ts'
+import type { RetentionOptions } from '../store/retention.ts'
 
 /** A busy broker then writes each queue a hundred times a second, not once a turn: a quarter of its processor time (bench sync-64). */
 const QUEUE_UNIT_DELAY_MS = 10
@@ -40,18 +41,37 @@ export function storeOptions(config: BrokerConfig, { totalMemoryBytes }: Process
       countOnDisk: config.maxTransferCountOnMessageInDisk,
       scanBytes: config.maxFilterMessageSize,
     },
-    retention: {
-      reservedHours: config.fileReservedTime,
-      deleteHours: config.deleteWhen,
-      diskMaxUsedRatio: config.diskMaxUsedSpaceRatio / 100,
-      cleanForciblyRatio: config.diskSpaceCleanForciblyRatio / 100,
-      warningLevelRatio: config.diskSpaceWarningLevelRatio / 100,
-      cleansForcibly: config.cleanFileForciblyEnable,
-      intervalMs: config.cleanResourceInterval,
-      filesPerRunMax: config.deleteFileBatchMax,
-      logFilePauseMs: config.deleteCommitLogFilesInterval,
-      queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
+    retention: retentionOptions(config),
+  }
+}
+
+/** What may change while the broker runs is looked up each time. */
+function retentionOptions(config: BrokerConfig): RetentionOptions {
+  return {
+    get reservedHours() {
+      return config.fileReservedTime
     },
+    get deleteHours() {
+      return config.deleteWhen
+    },
+    get diskMaxUsedRatio() {
+      return config.diskMaxUsedSpaceRatio / 100
+    },
+    get cleanForciblyRatio() {
+      return config.diskSpaceCleanForciblyRatio / 100
+    },
+    get warningLevelRatio() {
+      return config.diskSpaceWarningLevelRatio / 100
+    },
+    get cleansForcibly() {
+      return config.cleanFileForciblyEnable
+    },
+    get filesPerRunMax() {
+      return config.deleteFileBatchMax
+    },
+    intervalMs: config.cleanResourceInterval,
+    logFilePauseMs: config.deleteCommitLogFilesInterval,
+    queueFilePauseMs: config.deleteConsumeQueueFilesInterval,
   }
 }
 

@@ -27,6 +27,13 @@ export interface PullClients {
   subscriptionOf(group: string, topic: string): PullSubscription | null
 }
 
+export interface PullResets {
+  /** Whether somebody has reset the group in this queue, and no consumer was told yet. */
+  has(group: string, topic: string, queueId: number): boolean
+  /** Where the consumer is to go on after a reset; null where there was none. Then it is told. */
+  take(group: string, topic: string, queueId: number): number | null
+}
+
 export interface PullOffsets {
   /** The group has consumed everything below `offset`. */
   commit(group: string, topic: string, queueId: number, offset: number): void

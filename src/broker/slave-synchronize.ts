@@ -106,6 +106,7 @@ export class SlaveSynchronize implements Service {
   async #synchronize(source: TableSource, table: SynchronizedTable, progress: Progress): Promise<void> {
     try {
       const { isFirst } = progress
+      table.asking?.()
       const body = await source.table(table.code, table.storedVersion)
       if (this.#isStopped || this.#source() !== source) return // of a master that is followed no more
       if (body !== null) {
@@ -117,7 +118,7 @@ export class SlaveSynchronize implements Service {
       progress.lastError = null
     } catch (error) {
       if (error instanceof AssertionError || !(error instanceof Error)) throw error
-      if (this.#isStopped) return
+      if (this.#isStopped || this.#source() !== source) return
       progress.lastError = error.message
       const fields = { table: table.name, reason: error.message, ...(error instanceof WireError ? error.details : {}) }
       // A master that cannot be reached is one trouble, not one of each table.

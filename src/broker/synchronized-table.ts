@@ -16,6 +16,8 @@ export interface SynchronizedTable {
   readonly code: number
   /** The version this slave has, where the master need not send the table again; null: always send it. */
   readonly storedVersion: DataVersion | null
+  /** Called right before the master is asked. */
+  asking?(): void
   /**
    * Makes the table here that of the master. Resolves when it is applied and on file.
    * @param isFirst since the link to this master is up

@@ -23,8 +23,13 @@ export interface SlaveTables {
   readonly groups: SubscriptionGroupManager
   readonly offsets: ConsumerOffsetManager
   readonly delayOffsets: DelayOffsetManager
-  /** A topic was deleted on the master: its queues here are to go too (E05). */
-  topicDeleted(topicName: string): void
+  /** Where the log ends. */
+  logEnd(): number
+  /**
+   * A topic was deleted on the master: its queues here are to go too (E05).
+   * @param beforeOffset where the log ended when the master was asked: what lies behind may be of a topic made anew since
+   */
+  topicDeleted(topicName: string, beforeOffset: number): void
 }
 
 /** The tables that a slave has from its master, in the order in which they are asked for (SlaveSynchronize.syncAll). */
@@ -33,13 +38,17 @@ export function synchronizedTables(tables: SlaveTables): readonly SynchronizedTa
 }
 
 /** Topics (21). A topic that is gone takes its consumer offsets with it, so one of the same name starts at 0 here too. */
-function topicTable({ clock, topics, offsets, topicDeleted }: SlaveTables): SynchronizedTable {
+function topicTable({ clock, topics, offsets, logEnd, topicDeleted }: SlaveTables): SynchronizedTable {
+  let endWhenAsked = 0
   let stored: DataVersion | null = null // the table of an earlier life may be another one of the same version
   return {
     name: 'topics',
     code: RequestCode.GET_ALL_TOPIC_CONFIG,
     get storedVersion() {
       return isStored(stored, topics.dataVersion) ? stored : null
+    },
+    asking: () => {
+      endWhenAsked = logEnd()
     },
     apply: async (body) => {
       const { version, entries } = await readTable(clock, body, 'topicConfigTable')
@@ -48,7 +57,7 @@ function topicTable({ clock, topics, offsets, topicDeleted }: SlaveTables): Sync
       const configs = await inOrder<TopicConfig>(clock, entries, readTopicConfig, (name) => topicNameProblem(name) === null)
       for (const name of topics.replaceAll(configs, version)) {
         offsets.removeTopic(name)
-        topicDeleted(name)
+        topicDeleted(name, endWhenAsked)
       }
       requireSaved(await topics.flush())
       stored = version

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from '../base/logger.ts'
 import { SortedNames } from '../base/sorted-names.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -5,11 +6,11 @@ import { type ConfigStorage, ConfigTableFile } from './config-table-file.ts'
 import { type DataVersion, nextDataVersion } from './data-version.ts'
 import { type FastjsonValue, fastjsonPieces, TableEntries } from './fastjson-text.ts'
 import { PERM_INHERIT, PERM_READ, PERM_WRITE, readTopicConfig, type TopicConfig, topicConfig } from './topic-config.ts'
-import { AUTO_CREATE_TOPIC } from './topic-names.ts'
+import { AUTO_CREATE_TOPIC, SYSTEM_PREFIX, SYSTEM_TOPICS } from './topic-names.ts'
 
 const READ_WRITE = PERM_READ | PERM_WRITE
-/** No send makes a topic in a table of so many. Retry and dead-letter topics are bounded by the groups they belong to. */
-const AUTO_CREATED_MAX = 100_000
+/** Neither a send nor a tool makes a topic in a table of so many. Retry and dead-letter topics are bounded by the groups they belong to. */
+const TOPICS_MAX = 100_000
 
 export interface TopicConfigOptions {
   readonly brokerClusterName: string
@@ -34,6 +35,7 @@ export class TopicConfigManager {
   readonly #file: ConfigTableFile
   #topics = new Map<string, Topic>()
   #names = new SortedNames()
+  readonly #builtInNames: ReadonlySet<string>
   #dataVersion: DataVersion
   /** Called with each topic that is made or changed here; not with those a slave gets from its master. */
   onChange: (topicName: string) => void = () => {}
@@ -43,6 +45,7 @@ export class TopicConfigManager {
     this.#logger = storage.logger
     this.#options = options
     this.#file = new ConfigTableFile(storage, 'topics.json', () => this.#text())
+    this.#builtInNames = new Set([...SYSTEM_TOPICS, ...this.#builtInTopics().map(({ topicName }) => topicName)])
     this.#dataVersion = { counter: 0, stateVersion: 0, timestamp: storage.clock.wallMs() }
   }
 
@@ -104,7 +107,7 @@ export class TopicConfigManager {
     if (!this.#options.autoCreateTopicEnable) return undefined
     const base = this.#topics.get(defaultTopicName)?.config
     if (base === undefined || (base.perm & PERM_INHERIT) === 0) return undefined
-    if (this.#topics.size >= AUTO_CREATED_MAX) return undefined
+    if (this.#topics.size >= TOPICS_MAX) return undefined
     const count = Math.max(0, Math.min(queueNums, base.writeQueueNums))
     const config = {
       ...topicConfig(topicName, count, base.perm & ~PERM_INHERIT),
@@ -117,6 +120,43 @@ export class TopicConfigManager {
   /** Makes a retry or dead-letter topic (TopicConfigManager.createTopicInSendMessageBackMethod). */
   createOnSendBack(topicName: string, queueNums: number, topicSysFlag: number): Topic {
     return this.#topics.get(topicName) ?? this.#create({ ...topicConfig(topicName, queueNums, READ_WRITE), topicSysFlag })
+  }
+
+  /**
+   * Makes or replaces a topic.
+   * @returns false where there are too many already
+   */
+  update(config: TopicConfig): boolean {
+    const known = this.#topics.get(config.topicName)
+    if (known === undefined) {
+      if (this.#topics.size >= TOPICS_MAX) return false
+      this.#create(config)
+      return true
+    }
+    if (isDeepStrictEqual(known.config, config)) return true
+    this.#changed(config)
+    this.#logger.info({ topic: config.topicName, before: known.config, after: config }, 'topic changed')
+    return true
+  }
+
+  /** @returns whether there was such a topic */
+  delete(topicName: string): boolean {
+    if (!this.#topics.delete(topicName)) return false
+    this.#names.delete(topicName)
+    this.#dataVersion = nextDataVersion(this.#dataVersion, this.#clock.wallMs())
+    this.#file.changed()
+    this.#logger.info({ topic: topicName }, 'topic deleted')
+    return true
+  }
+
+  /** Whether a topic is the broker's own, which nobody may make, change or delete (TopicValidator.isSystemTopic). */
+  isSystem(topicName: string): boolean {
+    return this.#builtInNames.has(topicName) || topicName.startsWith(SYSTEM_PREFIX)
+  }
+
+  /** Topics that are the broker's own, whether they are there or not. */
+  get systemTopics(): string[] {
+    return [...this.#builtInNames]
   }
 
   /**

@@ -3,6 +3,21 @@ export const DEAD_LETTER_PREFIX = '%DLQ%'
 /** Its settings are what an unknown topic inherits (TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC). */
 export const AUTO_CREATE_TOPIC = 'TBW102'
 
+/** Topics that start so are the broker's own, whatever comes behind (TopicValidator.SYSTEM_TOPIC_PREFIX). */
+export const SYSTEM_PREFIX = 'rmq_sys_'
+/** Topics of RocketMQ's own, also where this broker has no use for them (TopicValidator.SYSTEM_TOPIC_SET). */
+export const SYSTEM_TOPICS: readonly string[] = [
+  AUTO_CREATE_TOPIC,
+  'SCHEDULE_TOPIC_XXXX',
+  'BenchmarkTest',
+  'RMQ_SYS_TRANS_HALF_TOPIC',
+  'RMQ_SYS_TRACE_TOPIC',
+  'RMQ_SYS_TRANS_OP_HALF_TOPIC',
+  'TRANS_CHECK_MAX_TIME_TOPIC',
+  'SELF_TEST_TOPIC',
+  'OFFSET_MOVED_EVENT',
+]
+
 const NAME = /^[%|a-zA-Z0-9_-]+$/
 const NAME_SIZE_MAX = 127
 const RETRY_NAME_SIZE_MAX = 255

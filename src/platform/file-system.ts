@@ -57,6 +57,8 @@ export interface FileSystem {
   readFileSync(path: string): Buffer | null
   renameSync(from: string, to: string): void
   unlinkSync(path: string): void
+  /** Removes a file, or a folder with all in it, on the thread pool; an absent one is removed already. */
+  removeTree(path: string, done: (error: NodeJS.ErrnoException | null) => void): void
   syncDirectorySync(path: string): void
   syncDirectory(path: string, done: (error: NodeJS.ErrnoException | null) => void): void
   /** Asks the disk that holds `path`, which must exist (statfs). On the thread pool, because a disk that is away may take long to answer. */

@@ -165,6 +165,8 @@ export const nodeFileSystem: FileSystem = {
 
   unlinkSync: (path) => fs.unlinkSync(path),
 
+  removeTree: (path, done) => fs.rm(path, { recursive: true, force: true }, (error) => done(error ?? null)),
+
   syncDirectorySync(path): void {
     let fd: number | null = null
     try {

@@ -1,7 +1,10 @@
 import { join } from 'node:path'
+import { type Logger, silentLogger } from '../base/logger.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import { ConsumeQueue } from './consume-queue.ts'
+import { DELETED_FOLDER, DeletedTopics } from './deleted-topics.ts'
 import { OpenFileCache } from './open-file-cache.ts'
+import { QueueFolders, type SharedByQueues, UnitBuffers } from './shared-by-queues.ts'
 
 /** Queue files open at once (DESIGN §8). */
 const OPEN_FILES_MAX = 512
@@ -27,13 +30,17 @@ export class ConsumeQueueStore {
   readonly #directory: string
   readonly #fileSize: number
   readonly #openFiles: OpenFileCache
+  readonly #shared: SharedByQueues
   readonly #topics = new Map<string, Map<number, ConsumeQueue>>()
+  readonly #deleted: DeletedTopics
 
-  constructor(fileSystem: FileSystem, directory: string, fileSize: number) {
+  constructor(fileSystem: FileSystem, directory: string, fileSize: number, logger: Logger = silentLogger) {
     this.#fileSystem = fileSystem
     this.#directory = directory
     this.#fileSize = fileSize
     this.#openFiles = new OpenFileCache(fileSystem, OPEN_FILES_MAX)
+    this.#deleted = new DeletedTopics(fileSystem, directory, logger)
+    this.#shared = { buffers: new UnitBuffers(), folders: new QueueFolders(fileSystem) }
   }
 
   /**
@@ -41,7 +48,9 @@ export class ConsumeQueueStore {
    * @throws StoreError STORE_DAMAGED
    */
   load(): void {
+    this.#deleted.load()
     for (const topic of this.#foldersIn(this.#directory)) {
+      if (topic === DELETED_FOLDER) continue
       for (const name of this.#foldersIn(join(this.#directory, topic))) {
         if (/^\d+$/.test(name)) this.findOrCreate(topic, Number(name)).load()
       }
@@ -72,10 +81,67 @@ export class ConsumeQueueStore {
     let queue = queues.get(queueId)
     if (queue === undefined) {
       const directory = join(this.#directory, topic, String(queueId))
-      queue = new ConsumeQueue(this.#fileSystem, this.#openFiles, directory, topic, queueId, this.#fileSize)
+      const beginning = this.#deleted.beginningOf(topic)
+      queue = new ConsumeQueue(
+        this.#fileSystem,
+        this.#openFiles,
+        this.#shared,
+        directory,
+        topic,
+        queueId,
+        this.#fileSize,
+        beginning,
+      )
       queues.set(queueId, queue)
     }
     return queue
+  }
+
+  /**
+   * Takes the queues of `topic` away. Its records before `physicOffset` get no place any more; those behind it begin anew, at 0 (E05). A queue that
+   * holds such records already stays: on a slave it began anew by itself. Throws as the disk does.
+   * @param done when a crash cannot bring them back, or with what the disk said
+   */
+  deleteTopic(topic: string, physicOffset: number, done: (error: NodeJS.ErrnoException | null) => void): void {
+    const queues = [...(this.#topics.get(topic)?.values() ?? [])]
+    const old = queues.filter(({ lastPhysicOffset }) => lastPhysicOffset < physicOffset)
+    const keepsSome = old.length < queues.length
+    this.#deleted.add(topic, physicOffset, keepsSome)
+    for (const queue of old) {
+      if (keepsSome) this.#deleted.discard(queue.directory)
+      queue.discard()
+      this.#topics.get(topic)?.delete(queue.queueId)
+    }
+    if (!keepsSome) this.#topics.delete(topic)
+    this.#deleted.sync(physicOffset, done)
+  }
+
+  /** Records of `topic` before this place in the log are deleted. */
+  beginningOf(topic: string): number {
+    return this.#deleted.beginningOf(topic)
+  }
+
+  /** An empty queue in the place of one that was deleted elsewhere. Throws as the disk does. */
+  restart(queue: ConsumeQueue): ConsumeQueue {
+    const { topic, queueId, directory } = queue
+    this.#deleted.discard(directory)
+    queue.discard()
+    this.#topics.get(topic)?.delete(queueId)
+    return this.findOrCreate(topic, queueId)
+  }
+
+  /** The log begins at `minOffset` now: what is known of topics deleted before can go. */
+  forgetDeletedBefore(minOffset: number): void {
+    this.#deleted.forgetBefore(minOffset)
+  }
+
+  /** What was to be written behind `endOffset` never was; topics deleted since begin there. */
+  lowerBeginnings(endOffset: number): void {
+    for (const topic of this.#deleted.lower(endOffset)) {
+      const queues = this.#topics.get(topic)
+      // None of them has a unit yet: what they would hold lies behind the end.
+      if (queues !== undefined) for (const queue of queues.values()) if (queue.maxIndex === 0) queues.delete(queue.queueId)
+    }
   }
 
   /** Every queue forgets the records from `physicOffset` on. */

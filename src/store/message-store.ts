@@ -8,7 +8,7 @@ import type { MessageDraft } from '../wire/message-record.ts'
 import { AbortFile } from './abort-file.ts'
 import { CommitLog } from './commit-log.ts'
 import type { FoundRecord } from './commit-log-recovery.ts'
-import { ConsumeQueueStore } from './consume-queue-store.ts'
+import { ConsumeQueueStore, isQueueName } from './consume-queue-store.ts'
 import { type ArrivalListener, Dispatcher } from './dispatcher.ts'
 import { FlushService } from './flush-service.ts'
 import { IndexCatchUp } from './index-catch-up.ts'
@@ -88,6 +88,7 @@ export class MessageStore implements Service {
   readonly #paths: StorePaths
   readonly #abortFile: AbortFile
   readonly #writer: MessageWriter
+  readonly #offsets: QueueOffsetTable
   #gate: ReplicationGate = openGate
   #slavePositions: SlavePositions = { lowestSlave: () => null }
   #flushService: FlushService | null = null
@@ -124,7 +125,7 @@ export class MessageStore implements Service {
       },
       { onWritten: (endOffset) => this.#onWritten(endOffset), onFailed: (error) => this.#onLogFailed(error) },
     )
-    this.queues = new ConsumeQueueStore(fileSystem, this.#paths.queues, options.consumeQueueFileSize)
+    this.queues = new ConsumeQueueStore(fileSystem, this.#paths.queues, options.consumeQueueFileSize, logger)
     const limit = (): number => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.log.flushedOffset : this.log.maxOffset)
     this.#index = new IndexService(
       fileSystem,
@@ -134,6 +135,7 @@ export class MessageStore implements Service {
       options.index ?? { enabled: false, geometry: DEFAULT_INDEX_GEOMETRY },
       (error) => this.#onIndexFailed(error),
     )
+    const limits = options.read ?? STOCK_READ_LIMITS
     this.#dispatcher = new Dispatcher(
       this.log,
       this.queues,
@@ -142,6 +144,7 @@ export class MessageStore implements Service {
       {
         limit,
         unitDelayMs: options.queueUnitDelayMs,
+        behindMax: limits.inMemoryBytes,
         index: this.#index,
         ...(options.delayLevels && { delayLevels: options.delayLevels }),
       },
@@ -151,7 +154,6 @@ export class MessageStore implements Service {
         onStalled: (reason) => this.#onDispatchStalled(reason),
       },
     )
-    const limits = options.read ?? STOCK_READ_LIMITS
     this.#reader = new MessageReader(this.log, this.queues, this.readSlots, limits)
     this.unitReader = new UnitReader(this.queues, this.readSlots)
     this.lookup = new QueueLookup(this.log, this.queues, this.readSlots, limits.inMemoryBytes)
@@ -171,12 +173,14 @@ export class MessageStore implements Service {
       options.retention,
     )
     const { statistics } = this
-    this.#writer = new MessageWriter({ log, statistics, offsets: new QueueOffsetTable(queues) }, options.bodySizeMax, {
+    this.#offsets = new QueueOffsetTable(queues)
+    this.#writer = new MessageWriter({ log, statistics, offsets: this.#offsets }, options.bodySizeMax, {
       refusesPuts: () => options.isSlave || this.#state !== 'running' || this.putRefusalReason !== null,
       gate: () => this.#gate,
       syncFlush: () => (options.flush.flushDiskType === 'SYNC_FLUSH' ? this.#flushService : null),
     })
     this.#retention.follow((minOffset) => void this.#index.deleteBefore(minOffset))
+    this.#retention.follow((minOffset) => queues.forgetDeletedBefore(minOffset))
   }
 
   /** Joins replication to the store; before `start`. */
@@ -346,6 +350,28 @@ export class MessageStore implements Service {
     this.log.appendReplicated(offset, bytes)
   }
 
+  /**
+   * Takes the queues of a topic away with all messages that lie before `beforeOffset` in the log; one of the same name begins at queue offset 0
+   * (E05). They are gone when this returns; the promise resolves when a crash cannot bring them back, and rejects with STORE_READ_ONLY where it
+   * could. Their files are removed behind that. Messages under way are deleted too.
+   * @param beforeOffset a slave that follows its master's table says where its log ended when it asked; the log's end where nothing is said
+   * @throws StoreError STORE_READ_ONLY at once where the disk does not take it: the topic then is as it was
+   */
+  deleteTopic(topic: string, beforeOffset = this.log.appendOffset): Promise<void> {
+    const failed = (error: Error): StoreError =>
+      new StoreError('STORE_READ_ONLY', `the queues of ${topic} could not be deleted: ${error.message}`, { topic }, error)
+    if (!isQueueName(topic, Buffer.byteLength(topic), 0)) return Promise.resolve()
+    const { promise, settle } = settled(failed)
+    try {
+      this.queues.deleteTopic(topic, beforeOffset, settle)
+    } catch (error) {
+      throw isSystemError(error) ? failed(error) : error
+    }
+    this.#writer.forgetTopic(topic)
+    this.#logger.info({ topic, beforeOffset }, 'the queues of a topic were deleted')
+    return promise
+  }
+
   /** Resolves when everything taken so far is written and dispatched, so that `lastRecord` is the last one there is. */
   async settle(): Promise<void> {
     await this.log.drain()
@@ -398,7 +424,7 @@ export class MessageStore implements Service {
   async #dispatchRest(): Promise<void> {
     while (this.#dispatcher.stalledReason === null) {
       const before = this.#dispatcher.position
-      this.#dispatcher.pump()
+      this.#dispatcher.pumpAtOnce()
       await new Promise<void>((resolve) => this.#platform.clock.afterTick(resolve))
       if (this.#dispatcher.position === before) return
     }
@@ -417,6 +443,7 @@ export class MessageStore implements Service {
 
   #onLogFailed(error: StoreError): void {
     const failed = this.#writer.takeBackUnwritten()
+    this.queues.lowerBeginnings(this.log.maxOffset)
     this.#health.writeFailed(error.message, error, error.cause)
     for (const put of failed) put.failed(notStored('SERVICE_NOT_AVAILABLE'))
   }
@@ -453,6 +480,15 @@ export class MessageStore implements Service {
     this.#releaseLock?.()
     this.#releaseLock = null
   }
+}
+
+/** A promise that a callback settles. */
+function settled(asError: (error: Error) => StoreError) {
+  let settle: (error: Error | null) => void = () => {}
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = (error) => (error === null ? resolve() : reject(asError(error)))
+  })
+  return { promise, settle }
 }
 
 function notUsable(directory: string, cause: SystemError): StoreError {

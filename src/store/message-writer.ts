@@ -121,6 +121,11 @@ export class MessageWriter {
     return isQueueName(draft.topic, draft.topicBytes.length, draft.queueId) ? null : 'MESSAGE_ILLEGAL'
   }
 
+  /** The queues of a topic are gone: its next message is the first. */
+  forgetTopic(topic: string): void {
+    this.#offsets.forget(topic)
+  }
+
   /** Everything below `endOffset` is in the log's files: those who put it now wait for disk and slaves, or have their answer. */
   onWritten(endOffset: number): void {
     const gate = this.#context.gate()
@@ -138,7 +143,8 @@ export class MessageWriter {
   takeBackUnwritten(): readonly PendingPut[] {
     const failed = this.#unwritten.drain()
     // The last first, so every queue ends at the number its first lost message had.
-    for (const put of failed.toReversed()) if (put.takesQueuePlace) this.#offsets.set(put.topic, put.queueId, put.queueOffset)
+    for (const put of failed.toReversed())
+      if (put.takesQueuePlace) this.#offsets.giveBack(put.topic, put.queueId, put.queueOffset)
     return failed
   }
 }

@@ -3,6 +3,7 @@ import type { FileSystem } from '../platform/file-system.ts'
 import type { RecordFields } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
 import type { RecordVisitor } from './commit-log-recovery.ts'
+import { DELETED_FOLDER, deletedTopicsIn } from './deleted-topics.ts'
 import { inspectRecord, type StoredLog } from './log-verify.ts'
 import { QueueFiles, type StoredUnit } from './queue-files.ts'
 
@@ -61,6 +62,8 @@ export class QueueCheck {
   readonly #directory: string
   readonly #log: StoredLog
   readonly #endedInOrder: boolean
+  /** Records of these topics before these offsets have no unit. */
+  readonly #deleted: ReadonlyMap<string, number>
   readonly #queues = new Map<string, Map<number, QueueState>>()
   readonly #faults: QueueFault[] = []
   #faultCount = 0
@@ -71,14 +74,17 @@ export class QueueCheck {
     this.#directory = join(storeDirectory, 'consumequeue')
     this.#log = log
     this.#endedInOrder = fileSystem.statSync(join(storeDirectory, 'abort')) === null
+    this.#deleted = deletedTopicsIn(fileSystem, this.#directory)
     this.#load()
   }
 
   /** For `verifyLog`: looks up the unit of one record. */
   readonly visit: RecordVisitor = (bytes, _at, fields, offset) => {
     if (!hasQueuePlace(fields.sysFlag)) return
+    const topic = topicOf(bytes, fields)
+    if (offset < (this.#deleted.get(topic) ?? 0)) return
     this.#placeCount++
-    const queue = this.#queue(topicOf(bytes, fields), fields.queueId)
+    const queue = this.#queue(topic, fields.queueId)
     if (queue.firstMissing !== null) {
       queue.unseenCount++
       return
@@ -201,7 +207,7 @@ export class QueueCheck {
 
   #load(): void {
     for (const topic of this.#fileSystem.listSync(this.#directory)) {
-      if (topic.startsWith(LIGHT_QUEUE_PREFIX)) continue
+      if (topic.startsWith(LIGHT_QUEUE_PREFIX) || topic === DELETED_FOLDER) continue
       for (const name of this.#fileSystem.listSync(join(this.#directory, topic))) {
         if (/^\d+$/.test(name)) this.#queue(topic, Number(name))
       }

@@ -66,6 +66,13 @@ export class QueueLookup {
     this.#storeTimeAt(queue, queue.minIndex, reader, done)
   }
 
+  /** When the message at `index` was stored, in ms since 1970; −1 where there is none. */
+  storeTime(topic: string, queueId: number, index: number, reader: object, done: OnFound): void {
+    const queue = this.#queues.find(topic, queueId)
+    if (queue === undefined || index < queue.minIndex || index >= queue.maxIndex) return done(null, -1)
+    this.#storeTimeAt(queue, index, reader, done)
+  }
+
   /**
    * Finds the place of a time by halving: store timestamps never go back within a queue. LOWER behind the last message is the next offset,
    * UPPER before the first one is 0 (ConsumeQueue.binarySearchInQueueByTime).

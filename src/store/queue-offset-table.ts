@@ -17,9 +17,19 @@ export class QueueOffsetTable {
     return this.#row(topic)[queueId] ?? this.#queues.find(topic, queueId)?.maxIndex ?? 0
   }
 
-  /** A message was given `next()`, or could not be written and gives it back. */
+  /** A message was given `next()`. */
   set(topic: string, queueId: number, next: number): void {
     this.#row(topic)[queueId] = next
+  }
+
+  /** A message could not be written: the next one gets its offset, unless the topic was deleted meanwhile and is at a lower one. */
+  giveBack(topic: string, queueId: number, queueOffset: number): void {
+    this.set(topic, queueId, Math.min(queueOffset, this.next(topic, queueId)))
+  }
+
+  /** The queues of a topic are gone. */
+  forget(topic: string): void {
+    this.#topics.delete(topic)
   }
 
   #row(topic: string): number[] {

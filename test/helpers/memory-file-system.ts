@@ -17,7 +17,7 @@ export type FaultyOperation =
   | 'diskUsage'
 export type HoldableOperation = 'read' | 'write' | 'fdatasync'
 /** What the pool does that tests never hold back. */
-type FreeOperation = 'close' | 'syncDirectory' | 'diskUsage'
+type FreeOperation = 'close' | 'syncDirectory' | 'diskUsage' | 'unlink'
 
 /** One call that was made, in order; also those that a fault ended. */
 export interface PerformedOperation {
@@ -202,14 +202,46 @@ export class MemoryFileSystem implements FileSystem {
     const source = absolute(from)
     const target = absolute(to)
     this.#perform({ operation: 'rename', path: source })
+    if (this.#folders.has(source)) return this.#renameFolder(source, target)
     const file = this.#files.get(source)
-    if (file === undefined) throw systemError(this.#folders.has(source) ? 'EISDIR' : 'ENOENT', 'rename', source)
+    if (file === undefined) throw systemError('ENOENT', 'rename', source)
     if (this.#folders.has(target)) throw systemError('EISDIR', 'rename', target)
     this.#requireFolderOf(target, 'rename')
     const replaced = this.#files.get(target)
     this.#files.delete(source)
     this.#files.set(target, file)
     if (replaced !== undefined) this.forget(replaced)
+  }
+
+  #renameFolder(source: string, target: string): void {
+    if (this.#files.has(target)) throw systemError('ENOTDIR', 'rename', target)
+    this.#requireFolderOf(target, 'rename')
+    if (this.#folders.has(target) && this.listSync(target).length > 0) throw systemError('ENOTEMPTY', 'rename', target)
+    const moved = (path: string): string | null =>
+      path === source || path.startsWith(`${source}/`) ? target + path.slice(source.length) : null
+    for (const table of [this.#folders, this.#files] as Map<string, unknown>[]) {
+      for (const [path, content] of [...table]) {
+        const at = moved(path)
+        if (at === null) continue
+        table.delete(path)
+        table.set(at, content)
+      }
+    }
+  }
+
+  removeTree(path: string, done: (error: NodeJS.ErrnoException | null) => void): void {
+    const at = absolute(path)
+    const fault = this.note({ operation: 'unlink', path: at, async: true })
+    this.later('unlink', () => {
+      if (fault !== null) return done(systemError(fault.code, 'rm', at))
+      for (const [known, file] of [...this.#files]) {
+        if (known !== at && !known.startsWith(`${at}/`)) continue
+        this.#files.delete(known)
+        this.forget(file)
+      }
+      for (const known of [...this.#folders.keys()]) if (known === at || known.startsWith(`${at}/`)) this.#folders.delete(known)
+      done(null)
+    })
   }
 
   unlinkSync(path: string): void {

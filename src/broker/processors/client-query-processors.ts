@@ -61,7 +61,7 @@ function connectionsText(channels: Iterable<ClientChannel>): string {
 }
 
 /** By hand, because a version may be too large for a number of JavaScript. */
-function subscriptionText({ topic, subString, expressionType, tags, tagsCodes, subVersion }: SubscriptionData): string {
+export function subscriptionText({ topic, subString, expressionType, tags, tagsCodes, subVersion }: SubscriptionData): string {
   const codes = JSON.stringify([...(tagsCodes ?? [])])
   const texts = { expressionType, subString }
   const head = `{"classFilterMode":false,"codeSet":${codes},${JSON.stringify(texts).slice(1, -1)}`

@@ -4,6 +4,7 @@ import { optionalBoolean, optionalInt, optionalLong, requiredInt, requiredString
 import { createResponse, type RemotingCommand } from '../../wire/remoting-command.ts'
 import { ResponseCode } from '../../wire/response-code.ts'
 import type { ConsumerOffsetManager } from '../consumer-offset-manager.ts'
+import type { PullResets } from '../pull-ports.ts'
 import type { SubscriptionGroupManager } from '../subscription-group-manager.ts'
 import type { TopicConfigManager } from '../topic-config-manager.ts'
 
@@ -12,6 +13,7 @@ const NOT_FOUND_REMARK = 'Not found, maybe this group consumer boot first'
 export interface ConsumerOffsetParts {
   readonly offsets: ConsumerOffsetManager
   readonly groups: SubscriptionGroupManager
+  readonly resets: Pick<PullResets, 'has'>
   readonly topics: TopicConfigManager
   readonly lookup: QueueLookup
 }
@@ -38,7 +40,7 @@ export function queryConsumerOffsetProcessor({ offsets, lookup }: ConsumerOffset
 }
 
 /** UPDATE_CONSUMER_OFFSET (ConsumerManageProcessor.updateConsumerOffset), on both roles: without a master a slave keeps it for its consumers. */
-export function updateConsumerOffsetProcessor({ offsets, groups, topics }: ConsumerOffsetParts): Processor {
+export function updateConsumerOffsetProcessor({ offsets, groups, topics, resets }: ConsumerOffsetParts): Processor {
   return (request, _peer, reply) => {
     const fields = request.extFields
     const group = requiredString(fields, 'consumerGroup')
@@ -52,6 +54,9 @@ export function updateConsumerOffsetProcessor({ offsets, groups, topics }: Consu
     if (topics.find(topic) === undefined) return answer(ResponseCode.TOPIC_NOT_EXIST, `topic[${topic}] not exist`)
     if (queueId === null || queueId < 0) return answer(ResponseCode.INVALID_PARAMETER, 'queueId is null or negative')
     if (offset === null) return answer(ResponseCode.INVALID_PARAMETER, 'commitOffset is null')
+    if (resets.has(group, topic, queueId)) {
+      return answer(ResponseCode.SUCCESS, 'Offset has been previously reset: what was consumed before does not count')
+    }
     if (offsets.commit(group, topic, queueId, offset)) return answer(ResponseCode.SUCCESS)
     answer(ResponseCode.SYSTEM_BUSY, 'this broker keeps no more consumer offsets')
   }

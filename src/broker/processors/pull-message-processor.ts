@@ -15,7 +15,7 @@ import { encodePullMessageResponseHeader } from '../../wire/headers/pull-message
 import { createResponse, type RemotingCommand } from '../../wire/remoting-command.ts'
 import { RequestCode } from '../../wire/request-code.ts'
 import { ResponseCode } from '../../wire/response-code.ts'
-import type { PullClients, PullGroup, PullGroups, PullOffsets } from '../pull-ports.ts'
+import type { PullClients, PullGroup, PullGroups, PullOffsets, PullResets } from '../pull-ports.ts'
 import type { PullRequestHoldService } from '../pull-request-hold-service.ts'
 import { isTagExpression, parseSubscription, type SubscriptionData } from '../subscription-data.ts'
 import { PERM_READ, type TopicConfig, topicConfig } from '../topic-config.ts'
@@ -38,6 +38,7 @@ export interface PullMessageParts {
   readonly groups: PullGroups
   readonly clients: PullClients
   readonly offsets: PullOffsets
+  readonly resets: PullResets
   readonly holdService: PullRequestHoldService
   readonly log: RateLimitedLog
   /** On a slave: whether the log flows from the master. */
@@ -97,6 +98,8 @@ export class PullMessageProcessor {
     const admitted = this.#admit(request, header, peer)
     if ('code' in admitted) return reply(createResponse(request, admitted.code, admitted.remark))
     const { consumerGroup, topic, queueId, queueOffset, maxMsgNums, sysFlag, commitOffset } = header
+    const resetTo = this.#parts.resets.take(consumerGroup, topic, queueId)
+    if (resetTo !== null) return this.#sendBackTo(resetTo, request, header, admitted.group, reply)
     if (isFirst && (sysFlag & PULL_COMMIT_OFFSET_FLAG) !== 0) {
       this.#parts.offsets.commit(consumerGroup, topic, queueId, commitOffset)
     }
@@ -113,6 +116,24 @@ export class PullMessageProcessor {
       if (isFirst && this.#hold(request, header, admitted, result, peer, reply)) return
       this.#answer(request, header, admitted.group, result, reply)
     })
+  }
+
+  /** Somebody has reset the group: what it has consumed does not count, and it goes on there (OFFSET_RESET of 5.x). */
+  #sendBackTo(
+    offset: number,
+    request: RemotingCommand,
+    { topic, queueId }: PullMessageRequestHeader,
+    group: PullGroup,
+    reply: Reply,
+  ): void {
+    const { lookup } = this.#parts.store
+    const fields = encodePullMessageResponseHeader({
+      suggestWhichBrokerId: this.#suggestion(group, false),
+      nextBeginOffset: offset,
+      minOffset: lookup.minOffset(topic, queueId),
+      maxOffset: lookup.maxOffset(topic, queueId),
+    })
+    reply(createResponse(request, ResponseCode.PULL_OFFSET_MOVED, 'OFFSET_RESET', fields))
   }
 
   #admit(request: RemotingCommand, header: PullMessageRequestHeader, peer: Peer): AdmittedPull | Refusal {

@@ -80,4 +80,11 @@ export const NETWORK_ROWS = [
     defaultText: 'none, which lets every host in',
     doc: 'Ours. Who may connect to the HA port: addresses or ranges such as 10.1.0.0/16, with , between them.',
   },
+  {
+    name: 'adminWriteAllowedHosts',
+    type: 'hostRanges',
+    default: [],
+    defaultText: 'none, which leaves this machine',
+    doc: 'Ours. Who beside this machine may change topics, groups, offsets and settings over the network (mqadmin): addresses or ranges such as 10.1.0.0/16, with , between them. RocketMQ: everybody.',
+  },
 ] as const satisfies readonly ConfigRow[]

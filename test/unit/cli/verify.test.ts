@@ -501,6 +501,7 @@ function joined(a: FileSystem, b: FileSystem): FileSystem {
     makeDirectorySync: never,
     renameSync: never,
     unlinkSync: never,
+    removeTree: never,
     syncDirectorySync: never,
     syncDirectory: never,
     diskUsage: never,

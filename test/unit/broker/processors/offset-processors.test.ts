@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ConsumerOffsetManager } from '../../../../src/broker/consumer-offset-manager.ts'
+import { OffsetResetTable } from '../../../../src/broker/offset-reset-table.ts'
 import {
   queryConsumerOffsetProcessor,
   updateConsumerOffsetProcessor,
@@ -29,13 +30,14 @@ async function setUp({ isSlave = false, autoCreate = true, messages = 0, inMemor
   topics.createOnSend('T', 'TBW102', 4, 0)
   const groups = new SubscriptionGroupManager(storage, { autoCreateSubscriptionGroup: autoCreate })
   const offsets = new ConsumerOffsetManager(storage, { flushConsumerOffsetInterval: 5000 })
-  const parts = { offsets, groups, topics, lookup: store.lookup }
+  const resets = new OffsetResetTable()
+  const parts = { offsets, groups, topics, resets, lookup: store.lookup }
   const ask = (processor: Processor, fields: ExtFields): Promise<RemotingCommand> =>
     new Promise((resolve) => processor(createRequest(1, fields), PEER, resolve))
   const query = (fields: ExtFields = {}) =>
     ask(queryConsumerOffsetProcessor(parts), { consumerGroup: 'G', topic: 'T', queueId: '0', ...fields })
   const update = (fields: ExtFields) => ask(updateConsumerOffsetProcessor(parts), fields)
-  return { store, offsets, query, update, ask }
+  return { store, offsets, resets, query, update, ask }
 }
 
 describe('14: where a group goes on', () => {
@@ -72,6 +74,17 @@ describe('15: a group has consumed', () => {
   test.each([false, true])('is kept, on a slave (%s) too', async (isSlave) => {
     const { update, offsets } = await setUp({ isSlave })
     expect((await update(COMMIT)).code).toBe(ResponseCode.SUCCESS)
+    expect(offsets.query('G', 'T', 0)).toBe(5)
+  })
+
+  test('while a reset waits: it does not count, and the client hears no error', async () => {
+    const { update, offsets, resets } = await setUp()
+    offsets.commit('G', 'T', 0, 2)
+    resets.assign('G', 'T', 0, 2)
+    expect(await update(COMMIT)).toMatchObject({ code: ResponseCode.SUCCESS, remark: expect.stringContaining('reset') })
+    expect(offsets.query('G', 'T', 0)).toBe(2)
+    resets.take('G', 'T', 0)
+    await update(COMMIT)
     expect(offsets.query('G', 'T', 0)).toBe(5)
   })
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { RateLimitedLog } from '../../../../src/base/rate-limited-log.ts'
+import { OffsetResetTable } from '../../../../src/broker/offset-reset-table.ts'
 import {
   type PullMessageOptions,
   type PullMessageParts,
@@ -67,6 +68,7 @@ class Bench {
   readonly store: TestStore<MemoryDisk>
   readonly holdService: PullRequestHoldService
   readonly commits: unknown[][] = []
+  readonly resets = new OffsetResetTable()
   readonly lines = recordingLogger()
   readonly link: { isUp: boolean }
   readonly #processor: PullMessageProcessor
@@ -88,6 +90,7 @@ class Bench {
       groups: { find: () => (group === null ? undefined : { ...GROUP, ...group }) },
       clients: { subscriptionOf: () => online },
       offsets: { commit: (...commit) => void this.commits.push(commit) },
+      resets: this.resets,
       holdService,
       log: new RateLimitedLog(this.lines.logger, () => store.clock.monotonicMs()),
       isMasterLinkUp: () => this.link.isUp,
@@ -305,6 +308,36 @@ describe('answers of a master', () => {
     await bench.store.put({ body: 'd' })
     await until(() => answers.length > 0, 'the wake-up')
     expect(bench.commits).toEqual([['CG', 'TopicTest', 0, 2]])
+  })
+})
+
+describe('a group that was reset', () => {
+  const MESSAGES = Array.from({ length: 4 }, (_, i) => ({ body: `m${i}` }))
+
+  test('is told once where to go on, and what it says to have consumed does not count', async () => {
+    const bench = await Bench.of({ messages: MESSAGES })
+    bench.resets.assign('CG', 'TopicTest', 0, 1)
+    const moved = await bench.pull({ queueOffset: 3, sysFlag: COMMIT | SUBSCRIPTION, commitOffset: 3 })
+    expect(moved).toMatchObject({ code: 21, remark: 'OFFSET_RESET' })
+    expect(headerOf(moved)).toMatchObject({ nextBeginOffset: 1, minOffset: 0, maxOffset: 4, suggestWhichBrokerId: 0 })
+    expect(bench.commits).toEqual([])
+    expect((await bench.pull({ queueOffset: 1 })).bodies).toEqual(['m1', 'm2', 'm3'])
+  })
+
+  test('hears it also on a pull that waits', async () => {
+    const bench = await Bench.of({ messages: MESSAGES })
+    const answers = bench.start({ queueOffset: 4 })
+    bench.resets.assign('CG', 'TopicTest', 0, 0)
+    await bench.store.put({ body: 'm4' })
+    await until(() => answers.length > 0, 'the answer')
+    expect(answers[0]).toMatchObject({ code: 21, remark: 'OFFSET_RESET' })
+  })
+
+  test('others, and other queues, hear nothing', async () => {
+    const bench = await Bench.of({ messages: MESSAGES })
+    bench.resets.assign('Other', 'TopicTest', 0, 1)
+    bench.resets.assign('CG', 'TopicTest', 1, 1)
+    expect((await bench.pull()).code).toBe(0)
   })
 })
 
