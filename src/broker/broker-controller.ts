@@ -13,6 +13,7 @@ import { ProcessorTable } from '../remoting/processor-table.ts'
 import { RemotingServer } from '../remoting/remoting-server.ts'
 import { MessageStore } from '../store/message-store.ts'
 import type { AcquireProcessLock } from '../store/store-lock.ts'
+import { DelayLevels } from '../wire/delay-level.ts'
 import type { BrokerAddresses } from './broker-addresses.ts'
 import { ClientManager } from './client-manager.ts'
 import { ConsumerOffsetManager } from './consumer-offset-manager.ts'
@@ -23,8 +24,10 @@ import { haOptions, storeOptions } from './part-options.ts'
 import { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { type BrokerParts, registerProcessors } from './register-processors.ts'
 import { RuntimeConfig } from './runtime-config.ts'
+import { ScheduleMessageService } from './schedule-message-service.ts'
 import { SlaveJoin } from './slave-join.ts'
 import { SlaveLagLog } from './slave-lag-log.ts'
+import { SlaveOffsetMerge } from './slave-offset-merge.ts'
 import { SlaveSynchronize } from './slave-synchronize.ts'
 import { SubscriptionGroupManager } from './subscription-group-manager.ts'
 import { synchronizedTables } from './synchronized-tables.ts'
@@ -56,8 +59,13 @@ export class BrokerController implements Service {
   readonly #groups: SubscriptionGroupManager
   readonly #offsets: ConsumerOffsetManager
   readonly #delayOffsets: DelayOffsetManager
+  readonly #delayLevels: DelayLevels
+  /** On a master. */
+  readonly #schedule: ScheduleMessageService
   /** On a slave. */
   readonly #synchronize: SlaveSynchronize | null
+  /** On a master. */
+  readonly #slaveOffsets: SlaveOffsetMerge | null
   readonly #clients: ClientManager
   /** On a slave that is told no master: where name servers tell it. */
   readonly #directory: MasterDirectory | null
@@ -78,7 +86,9 @@ export class BrokerController implements Service {
     this.#config = config
     this.#hooks = hooks
     const isSlave = config.brokerRole === 'SLAVE'
-    this.#store = new MessageStore(platform, logger.child({ part: 'store' }), storeOptions(config, hooks.process), {
+    this.#delayLevels = new DelayLevels(config.messageDelayLevel)
+    const options = { ...storeOptions(config, hooks.process), delayLevels: this.#delayLevels }
+    this.#store = new MessageStore(platform, logger.child({ part: 'store' }), options, {
       acquire: hooks.acquireLock,
       owner: { pid: hooks.process.pid, startedAt: isoTime(hooks.process.bootTimestamp) },
     })
@@ -98,11 +108,24 @@ export class BrokerController implements Service {
     this.#topics = new TopicConfigManager(storage, config)
     this.#groups = new SubscriptionGroupManager(storage, config)
     this.#offsets = new ConsumerOffsetManager(storage, config)
-    this.#delayOffsets = new DelayOffsetManager(storage)
+    this.#delayOffsets = new DelayOffsetManager(storage, config, () => this.#store.range)
+    this.#schedule = new ScheduleMessageService({
+      clock,
+      logger,
+      store: this.#store,
+      offsets: this.#delayOffsets,
+      levels: this.#delayLevels,
+    })
     this.#synchronize = this.#join === null ? null : this.#makeSynchronize(this.#join)
+    this.#slaveOffsets = isSlave ? null : new SlaveOffsetMerge(platform, logger, this.#topics, this.#offsets)
     this.#clients = new ClientManager({ clock, logger, groups: this.#groups, topics: this.#topics, isSlave })
     this.#holdService = new PullRequestHoldService(platform.clock)
-    this.#store.useArrivals(this.#holdService)
+    this.#store.useArrivals({
+      arrived: (topic, queueId, nextIndex, tagsCode) => {
+        this.#holdService.arrived(topic, queueId, nextIndex, tagsCode)
+        this.#schedule.arrived(topic, queueId, nextIndex, tagsCode)
+      },
+    })
     this.#processors = new ProcessorTable(logger.child({ part: 'remoting' }), platform.clock)
     this.#lagLog = new SlaveLagLog(platform.clock, haLogger, this.#haService)
   }
@@ -137,8 +160,10 @@ export class BrokerController implements Service {
       )
       throw error
     }
+    if (this.#config.brokerRole !== 'SLAVE') this.#schedule.start()
     this.#lagLog.start()
     await this.#synchronize?.start()
+    this.#slaveOffsets?.open()
     await this.#membership?.start() // last: whoever finds this broker in the routes is served (F06)
     const { listen, haListen, fastListen } = this.addresses
     const { brokerRole, brokerName, brokerId } = this.#config
@@ -171,16 +196,19 @@ export class BrokerController implements Service {
 
   async #stop(): Promise<void> {
     await this.#membership?.stop() // first: no client comes any more (H10)
+    const deliveryEnded = this.#schedule.stop()
     this.#lagLog.stop()
     this.#clients.stop()
     this.#holdService.stop() // a server that ends waits for what is in flight
-    await this.#synchronize?.stop()
+    await Promise.all([this.#synchronize?.stop(), this.#slaveOffsets?.stop()])
     await this.#haService.stopFollowing() // before the store refuses what the master sends
     await this.#store.quiesce()
     await Promise.all(this.#servers.map((server) => server.stop()))
     await this.#haService.drain(DRAIN_TIMEOUT_MS)
     await this.#haService.stop()
     await this.#join?.close() // behind the one who asks through it, or that would only try again
+    await deliveryEnded
+    await this.#store.flush() // what the tables say was delivered has to be on disk
     await Promise.all([this.#topics, this.#groups, this.#offsets, this.#delayOffsets].map((table) => table.stop()))
     await this.#store.stop()
   }
@@ -192,6 +220,7 @@ export class BrokerController implements Service {
     registerProcessors(this.#processors, this.#parts, main.address)
     const fastPort = Math.max(0, listenPort - FAST_PORT_DISTANCE)
     const fast = await this.#serve({ host: bindAddress, port: fastPort }, "the fast port, two below the broker's,")
+    if (this.#join !== null) this.#join.brokerPort = main.address.port
     await this.#haService.start()
     this.#addresses = { listen: main.address, haListen: this.#haService.address, fastListen: fast.address }
     if (usesNameServers(this.#config)) this.#membership = this.#makeMembership(this.#addresses)
@@ -205,7 +234,10 @@ export class BrokerController implements Service {
       this.#config,
       { listenPort: listen.port, haListenPort: haListen.port },
       this.#topics,
-      this.#synchronize === null ? null : { directory, registered: () => this.#synchronize?.now() },
+      this.#synchronize === null
+        ? null
+        : { directory, registered: () => this.#synchronize?.now(), linkDownMs: () => this.#linkDownMs },
+      (address) => this.#slaveOffsets?.slaveSeen(address),
     )
   }
 
@@ -253,8 +285,12 @@ export class BrokerController implements Service {
       groups: this.#groups,
       offsets: this.#offsets,
       delayOffsets: this.#delayOffsets,
+      cluster: () => ({ nameServers: this.#membership?.statuses ?? [], tables: this.#synchronize?.statuses ?? [] }),
+      slaveSeen: (address: Address) => this.#slaveOffsets?.slaveSeen(address),
       clients: this.#clients,
       holdService: this.#holdService,
+      delayLevels: this.#delayLevels,
+      schedule: this.#schedule,
     }
   }
 

@@ -227,13 +227,18 @@ export class ConsumerOffsetManager {
     return this.flush()
   }
 
-  /** Takes over the offsets of another broker where they are larger than ours, or new (E06). */
-  mergeMaximum(rows: Iterable<GroupOffsets>): void {
+  /**
+   * Takes over the offsets of another broker where they are larger than ours, or new (E06).
+   * @returns how many
+   */
+  mergeMaximum(rows: Iterable<GroupOffsets>): number {
+    let count = 0
     for (const { group, topic, offsets } of rows) {
       for (const [queueId, offset] of offsets) {
-        if (offset > (this.query(group, topic, queueId) ?? -1)) this.commit(group, topic, queueId, offset)
+        if (offset > (this.query(group, topic, queueId) ?? -1) && this.commit(group, topic, queueId, offset)) count++
       }
     }
+    return count
   }
 
   /** Saves now; resolves with whether the table is on file. */

@@ -23,6 +23,8 @@ const NO_RECORD_REMARK = 'can not find message by the offset'
 export interface SlaveIntroduction {
   readonly haLocalPort: number
   readonly brokerId: number
+  /** Its own broker port, which the master asks for consumer offsets when it has started; null where it is not open yet. */
+  readonly brokerPort: number | null
 }
 
 /** The questions a slave asks its master's broker port. */
@@ -40,10 +42,7 @@ export class MasterClient {
    * @throws RemotingError as RemotingClient.invoke
    */
   async config(introduction: SlaveIntroduction | null): Promise<ReadonlyMap<string, string>> {
-    const fields =
-      introduction === null
-        ? {}
-        : { haLocalPort: String(introduction.haLocalPort), brokerId: String(introduction.brokerId), ackLevel: 'written' }
+    const fields = introduction === null ? {} : introductionFields(introduction)
     const response = await this.#call(RequestCode.GET_BROKER_CONFIG, fields, HARMLESS_BODY)
     if (response.code !== ResponseCode.SUCCESS) throw this.#refused(response)
     return parseBrokerConfig(response.body)
@@ -105,4 +104,9 @@ export class MasterClient {
     const { host, port } = this.address
     return new HaError('HA_MASTER_UNFIT', `the master ${host}:${port} ${problem}`, { code })
   }
+}
+
+function introductionFields({ haLocalPort, brokerId, brokerPort }: SlaveIntroduction): Record<string, string> {
+  const fields = { haLocalPort: String(haLocalPort), brokerId: String(brokerId), ackLevel: 'written' }
+  return brokerPort === null ? fields : { ...fields, brokerPort: String(brokerPort) }
 }

@@ -4,7 +4,7 @@ import type { Random } from '../base/seeded-random.ts'
 import { formatHostPort } from '../config/host-port.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { TableVersion } from '../wire/register-broker-body.ts'
-import type { BrokerIdentity, NameServerClient, RegistrationAnswer, RegistrationBody } from './name-server-client.ts'
+import type { BrokerGroup, BrokerIdentity, NameServerClient, RegistrationAnswer, RegistrationBody } from './name-server-client.ts'
 
 /** First wait after a registration that failed; each further one is twice as long, up to the period. */
 const RETRY_FIRST_MS = 500
@@ -28,6 +28,8 @@ export interface RegistrationTask {
   /** Whether another live broker at `address` is of this broker's name and id. */
   isTwin(address: string): Promise<boolean>
   answered(server: NameServerRegistration, answer: RegistrationAnswer): void
+  /** What a name server has of this broker's group. */
+  groupSeen(group: BrokerGroup): void
   /** Told once each time: this broker has become known there, or is no more. */
   changed(server: NameServerRegistration): void
 }
@@ -150,10 +152,12 @@ export class NameServerRegistration {
   /** H04: the name and id may be in the tables with an address of an earlier life, but not with one where somebody lives. */
   async #requireFreeName(): Promise<void> {
     const { brokerName, brokerId, brokerClusterName, brokerAddr } = this.#task.identity
-    const { clusterName, addresses } = await this.client.group().catch((error: MqError) => {
+    const group = await this.client.group().catch((error: MqError) => {
       if (error.code === 'REMOTING_REFUSED' || error.code === 'WIRE_BAD_FIELD') return { clusterName: null, addresses: new Map() }
       throw error
     })
+    this.#task.groupSeen(group)
+    const { clusterName, addresses } = group
     const holder = addresses.get(brokerId)
     if (holder !== undefined && holder !== brokerAddr && (await this.#task.isTwin(holder))) {
       throw new RemotingError(

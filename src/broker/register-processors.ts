@@ -8,11 +8,13 @@ import type { Platform } from '../platform/platform.ts'
 import type { ProcessFacts } from '../platform/process-facts.ts'
 import type { ProcessorTable } from '../remoting/processor-table.ts'
 import type { MessageStore } from '../store/message-store.ts'
+import type { DelayLevels } from '../wire/delay-level.ts'
 import { RequestCode } from '../wire/request-code.ts'
 import { encodeHost } from '../wire/socket-host.ts'
 import { UniqueKeyMaker } from '../wire/unique-key.ts'
 import { AdminAccess } from './admin-access.ts'
 import type { ClientManager } from './client-manager.ts'
+import { type ClusterStatus, clusterInfo } from './cluster-status.ts'
 import type { ConsumerOffsetManager } from './consumer-offset-manager.ts'
 import type { DelayOffsetManager } from './delay-offset-manager.ts'
 import { OffsetResetTable } from './offset-reset-table.ts'
@@ -38,6 +40,7 @@ import {
 } from './processors/queue-offset-processors.ts'
 import { queryAssignmentProcessor, setRequestModeProcessor } from './processors/request-mode-processors.ts'
 import { resetOffsetProcessor } from './processors/reset-offset-processor.ts'
+import { SendBackProcessor } from './processors/send-back-processor.ts'
 import { SendMessageProcessor } from './processors/send-message-processor.ts'
 import { tableProcessors } from './processors/table-processors.ts'
 import {
@@ -58,7 +61,8 @@ import { viewMessageProcessor } from './processors/view-message-processor.ts'
 import type { PullRequestHoldService } from './pull-request-hold-service.ts'
 import { RebalanceLockManager } from './rebalance-lock-manager.ts'
 import type { RuntimeConfig } from './runtime-config.ts'
-import { runtimeInfo } from './runtime-info.ts'
+import { delayProgressInfo, runtimeInfo } from './runtime-info.ts'
+import type { ScheduleMessageService } from './schedule-message-service.ts'
 import type { SubscriptionGroupManager } from './subscription-group-manager.ts'
 import type { TopicConfigManager } from './topic-config-manager.ts'
 
@@ -75,8 +79,13 @@ export interface BrokerParts {
   readonly groups: SubscriptionGroupManager
   readonly offsets: ConsumerOffsetManager
   readonly delayOffsets: DelayOffsetManager
+  readonly cluster: () => ClusterStatus
+  /** A slave has told the address of its broker port. */
+  readonly slaveSeen: (address: Address) => void
   readonly clients: ClientManager
   readonly holdService: PullRequestHoldService
+  readonly delayLevels: DelayLevels
+  readonly schedule: ScheduleMessageService
 }
 
 /**
@@ -97,7 +106,7 @@ export function registerProcessors(processors: ProcessorTable, parts: BrokerPart
 
 function registerMessages(
   processors: ProcessorTable,
-  { platform, config, facts, store, topics, groups }: BrokerParts,
+  { platform, config, facts, store, topics, groups, delayLevels }: BrokerParts,
   listen: Address,
 ): void {
   const { clock, random } = platform
@@ -110,6 +119,7 @@ function registerMessages(
   })
   const options = {
     ...config,
+    delayLevels,
     storeHost: { host: brokerIP1, port },
     get brokerPermission() {
       return config.brokerPermission // which may change while the broker runs
@@ -119,6 +129,8 @@ function registerMessages(
   processors.register(RequestCode.SEND_MESSAGE, send.process)
   processors.register(RequestCode.SEND_MESSAGE_V2, send.process)
   processors.register(RequestCode.SEND_BATCH_MESSAGE, send.process)
+  const sendBack = new SendBackProcessor({ store, topics, groups, random, delayLevels }, options)
+  processors.register(RequestCode.CONSUMER_SEND_MSG_BACK, sendBack.process)
 }
 
 function registerReading(processors: ProcessorTable, parts: BrokerParts, resets: OffsetResetTable): void {
@@ -171,11 +183,18 @@ function registerClients(processors: ProcessorTable, { clients, platform }: Brok
 }
 
 function registerBroker(processors: ProcessorTable, parts: BrokerParts, listen: Address): void {
-  const { platform, config, runtimeConfig, facts, store, haService } = parts
+  const { platform, config, runtimeConfig, facts, store, haService, schedule } = parts
   const dataVersion = () => runtimeConfig.dataVersion
   const texts = () => configTexts(config, listen.port, haService.address.port)
-  const runtime = () => runtimeInfo(platform, facts, config, store, haService)
-  processors.register(RequestCode.GET_BROKER_CONFIG, brokerConfigProcessor(texts, dataVersion, haService, rateLimitedLog(parts)))
+  const runtime = () => ({
+    ...runtimeInfo(platform, facts, config, store, haService),
+    ...delayProgressInfo(schedule.progress()),
+    ...clusterInfo(parts.cluster()),
+  })
+  processors.register(
+    RequestCode.GET_BROKER_CONFIG,
+    brokerConfigProcessor(texts, dataVersion, haService, rateLimitedLog(parts), parts.slaveSeen),
+  )
   processors.register(RequestCode.GET_BROKER_RUNTIME_INFO, brokerRuntimeProcessor(runtime))
   processors.register(RequestCode.GET_BROKER_HA_STATUS, haStatusProcessor(haService, store.log, config.brokerRole !== 'SLAVE'))
 }

@@ -6,7 +6,7 @@ import type { Timer } from '../platform/clock.ts'
 import type { Address } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import { askBrokerConfig } from './broker-config-client.ts'
-import { type BrokerIdentity, NameServerClient, type RegistrationAnswer } from './name-server-client.ts'
+import { type BrokerGroup, type BrokerIdentity, NameServerClient, type RegistrationAnswer } from './name-server-client.ts'
 import { NameServerRegistration, type RegistrationTask } from './name-server-registration.ts'
 import { type RegistrationBodyOptions, registrationBody } from './registration-body.ts'
 import type { TopicConfigManager } from './topic-config-manager.ts'
@@ -30,6 +30,8 @@ export interface RegistrationEvents {
   answered(nameServer: string, answer: RegistrationAnswer): void
   /** A name server has lost this broker, or is asked no more. */
   silent(nameServer: string): void
+  /** A name server has another broker of this group in its tables. */
+  memberSeen?(brokerId: number, address: Address): void
 }
 
 /** This broker at one name server, for the status. */
@@ -142,6 +144,7 @@ export class Registration implements Service {
       body: (names) => registrationBody(clock, this.#topics, names, this.#options),
       version: () => this.#topics.dataVersion,
       isTwin: (address) => this.#isTwin(address),
+      groupSeen: (group) => this.#groupSeen(group),
       answered: (server, answer) => this.#answered(server, answer),
       changed: (server) => this.#changed(server),
     }
@@ -151,6 +154,14 @@ export class Registration implements Service {
     if (this.#isStopped || !this.#servers.has(name)) return
     if (answer.orderTopics !== null && this.#identity.brokerId === 0) this.#topics.setOrderTopics(answer.orderTopics)
     this.#events.answered(name, answer)
+  }
+
+  #groupSeen({ clusterName, addresses }: BrokerGroup): void {
+    if (this.#isStopped || clusterName !== this.#identity.brokerClusterName) return
+    for (const [brokerId, text] of addresses) {
+      const address = brokerId === this.#identity.brokerId ? null : parseHostPort(text)
+      if (address !== null) this.#events.memberSeen?.(brokerId, address)
+    }
   }
 
   #changed({ name, isRegistered, lastError }: NameServerRegistration): void {

@@ -6,6 +6,7 @@ import type { ProcessFacts } from '../platform/process-facts.ts'
 import { type DiskState, usedRatio } from '../store/disk-watch.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import { VERSION } from '../wire/remoting-command.ts'
+import type { DelayProgress } from './schedule-message-service.ts'
 import { statisticsInfo } from './statistics-info.ts'
 
 /**
@@ -54,6 +55,13 @@ export function runtimeInfo(
     sendsWaitingForSlaves: String(haService.waitingSends),
     storeReadOnlyReason: store.putRefusalReason ?? '',
   }
+}
+
+/** `scheduleMessageOffset_<level>`: what is delivered of it, and what was ever sent (ScheduleMessageService.buildRunningStats). */
+export function delayProgressInfo(levels: readonly DelayProgress[]): Record<string, string> {
+  return Object.fromEntries(
+    levels.map(({ level, offset, maxOffset }) => [`scheduleMessageOffset_${level}`, `${offset},${maxOffset}`]),
+  )
 }
 
 /**

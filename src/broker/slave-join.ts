@@ -42,6 +42,8 @@ export class SlaveJoin implements MasterJoin {
   #isClosed = false
   #masterEndOffset: number | null = null
   readonly #warned = new Set<string>()
+  /** Where this slave serves clients, told to the master; null before it does. */
+  brokerPort: number | null = null
 
   /** @param directory where name servers tell the master; null where there are none. `--master` overrules it */
   constructor(
@@ -129,7 +131,9 @@ export class SlaveJoin implements MasterJoin {
       this.#warnOnce(`--master gives no broker's answer and is taken for a HA port: ${advice}`, client.address)
       return false
     }
-    this.#requireFit(await client.config({ haLocalPort: localPort, brokerId: this.#options.brokerId }))
+    const { brokerId } = this.#options
+    const { brokerPort } = this
+    this.#requireFit(await client.config({ haLocalPort: localPort, brokerId, brokerPort }))
     await compareWithMaster(this.#store.log, this.#store.lastRecord, client)
     this.#hasFollowed = true
     const range = await client.logRange().catch(() => null) // for people only: a master that does not tell is followed all the same

@@ -118,7 +118,7 @@ export class SlaveSynchronize implements Service {
       progress.lastError = null
     } catch (error) {
       if (error instanceof AssertionError || !(error instanceof Error)) throw error
-      if (this.#isStopped) return
+      if (this.#isStopped || this.#source() !== source) return
       progress.lastError = error.message
       const fields = { table: table.name, reason: error.message, ...(error instanceof WireError ? error.details : {}) }
       // A master that cannot be reached is one trouble, not one of each table.

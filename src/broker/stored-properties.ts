@@ -2,17 +2,18 @@ import {
   decodeProperties,
   encodeProperties,
   PROPERTY_CLUSTER,
+  PROPERTY_DELAY,
   PROPERTY_MSG_REGION,
   PROPERTY_TRACE_ON,
   PROPERTY_UNIQ_KEY,
   PROPERTY_WAIT,
 } from '../wire/message-properties.ts'
+import { type Delay, delayProperties } from './delayed-message.ts'
 
 const NAME_END = '\u0001'
 const PAIR_END = '\u0002'
 /** Of consumers, never of producers (SendMessageProcessor drops it). */
 const PROPERTY_POP_CK = 'POP_CK'
-const PROPERTY_DELAY = 'DELAY'
 const WAIT_START = PROPERTY_WAIT + NAME_END
 
 /** What the broker puts into every message it stores. */
@@ -53,7 +54,7 @@ export class StoredProperties {
   }
 
   complete(properties: string): CompleteProperties {
-    if (this.#bringsOwn.test(properties)) return this.#rebuild(properties, null)
+    if (this.#bringsOwn.test(properties)) return this.#rebuild(properties, () => {})
     let wait: string | null = null
     let kept = ''
     let from = 0
@@ -73,15 +74,20 @@ export class StoredProperties {
 
   /** Of a message on its way to the dead letters: it must not be delayed once more (SendMessageProcessor.handleRetryAndDLQ). */
   completeDeadLetter(properties: string): CompleteProperties {
-    return this.#rebuild(properties, '-1')
+    return this.#rebuild(properties, (pairs) => pairs.set(PROPERTY_DELAY, '-1'))
   }
 
-  #rebuild(properties: string, delay: string | null): CompleteProperties {
+  /** Of a message that is stored until its time. */
+  completeDelayed(properties: string, delay: Delay): CompleteProperties {
+    return this.#rebuild(properties, (pairs) => delayProperties(pairs, delay))
+  }
+
+  #rebuild(properties: string, change: (pairs: Map<string, string>) => void): CompleteProperties {
     const pairs = decodeProperties(Buffer.from(properties))
     const waits = asksToWait(pairs.get(PROPERTY_WAIT) ?? null)
     pairs.delete(PROPERTY_POP_CK)
     pairs.delete(PROPERTY_WAIT)
-    if (delay !== null) pairs.set(PROPERTY_DELAY, delay)
+    change(pairs)
     const uniqueKey = pairs.get(PROPERTY_UNIQ_KEY) ?? this.#makeUniqueKey()
     pairs.set(PROPERTY_UNIQ_KEY, uniqueKey)
     for (const [name, value] of this.#own) pairs.set(name, value)

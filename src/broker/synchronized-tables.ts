@@ -123,8 +123,10 @@ function delayOffsetTable({ clock, delayOffsets }: SlaveTables): SynchronizedTab
     code: RequestCode.GET_ALL_DELAY_OFFSET,
     storedVersion: null,
     apply: async (body) => {
-      const { version, entries } = await readTable(clock, body, 'offsetTable')
-      requireSaved(await delayOffsets.replaceAll(readDelayOffsets(Object.fromEntries(entries)), version))
+      const { version, entries, members } = await readTable(clock, body, 'offsetTable', ['logEndOffset'])
+      const { logEndOffset } = members
+      const logEnd = typeof logEndOffset === 'number' ? logEndOffset : 0 // a stock master does not tell
+      requireSaved(await delayOffsets.replaceAll(readDelayOffsets(Object.fromEntries(entries)), version, logEnd))
     },
   }
 }

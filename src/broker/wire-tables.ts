@@ -52,10 +52,14 @@ export function offsetTable(offsets: ConsumerOffsetManager): Iterable<string> {
   ])
 }
 
-/** GET_ALL_DELAY_OFFSET (45). A slave of RocketMQ's puts the text into its file as it comes. */
+/**
+ * GET_ALL_DELAY_OFFSET (45). A slave of RocketMQ's puts the text into its file as it comes, and passes over `logEndOffset`: where its log has to
+ * end for the offsets to hold.
+ */
 export function delayOffsetTable(offsets: DelayOffsetManager): Iterable<string> {
   return pieces([
     ['dataVersion', offsets.dataVersion],
+    ['logEndOffset', offsets.logEndOffset],
     ['offsetTable', Object.fromEntries(offsets.entries())],
   ])
 }

@@ -1,5 +1,6 @@
 import { formatBytes } from '../base/format-bytes.ts'
 import type { BrokerStatus, HaStatus, MasterLinkStatus, SlaveStatus } from './broker-status.ts'
+import { nameServerLines, synchronizedTableLines } from './cluster-text.ts'
 import { formatCount, formatDuration, formatTable } from './format.ts'
 
 const LABEL_WIDTH = 12
@@ -13,9 +14,11 @@ export function statusText({ runtime, ha }: BrokerStatus, address: string, nowMs
   return [
     ...identityLines(runtime, ha, address, nowMs),
     ...storeLines(runtime),
+    ...nameServerLines(runtime.nameServers).map((text) => line('name server', text)),
     ...(ha === null ? [line('replication', 'not told by this broker (older than RocketMQ 5.0)')] : []),
     ...(ha?.master === true ? masterLines(runtime, ha) : []),
     ...(ha?.master === false ? slaveLines(ha.masterLink, nowMs) : []),
+    ...synchronizedTableLines(runtime.synchronizedTables).map((text) => line('table', text)),
     '',
   ].join('\n')
 }

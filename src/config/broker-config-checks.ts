@@ -27,7 +27,7 @@ export function checkBrokerConfig(config: BrokerConfig, whereOf: WhereOf): Confi
   checkIndexSize(config, shown)
   checkAdvertised(config, whereOf, shown)
   checkReplicas(config, shown)
-  return [...registrationNotes(config), ...advertisingNotes(config), ...timingNotes(config), ...replicaNotes(config)]
+  return [...advertisingNotes(config), ...timingNotes(config), ...replicaNotes(config)]
 }
 
 function conflict(keys: readonly BrokerConfigKey[], message: string): ConfigError {
@@ -161,16 +161,6 @@ function checkReplicas(config: BrokerConfig, shown: Shown): void {
     ['minInSyncReplicas', 'inSyncReplicas'],
     `${shown('minInSyncReplicas')} and ${shown('inSyncReplicas')}: a send cannot need more copies in sync than it waits for; lower minInSyncReplicas, or raise inSyncReplicas`,
   )
-}
-
-/** Goes away with the first broker that registers. */
-function* registrationNotes(config: BrokerConfig): Iterable<ConfigNote> {
-  if (config.namesrvAddr.length === 0) return
-  yield {
-    level: 'warn',
-    message: 'namesrvAddr is set, but this broker does not register with name servers yet: no client finds it through them',
-    fields: { namesrvAddr: config.namesrvAddr.map(formatHostPort) },
-  }
 }
 
 function* advertisingNotes(config: BrokerConfig): Iterable<ConfigNote> {

@@ -1,5 +1,6 @@
 import type { ConfigRow, ValueOf } from './config-types.ts'
 import { CONSUMER_ROWS } from './rows/consumers.ts'
+import { DELAY_ROWS } from './rows/delay.ts'
 import { FLUSH_ROWS } from './rows/flush.ts'
 import { HA_ROWS } from './rows/ha.ts'
 import { IDENTITY_ROWS } from './rows/identity.ts'
@@ -24,6 +25,7 @@ export const BROKER_CONFIG_TABLE = [
   ...READING_ROWS,
   ...RETENTION_ROWS,
   ...CONSUMER_ROWS,
+  ...DELAY_ROWS,
   ...REGISTRATION_ROWS,
 ] as const satisfies readonly ConfigRow[]
 

@@ -55,14 +55,14 @@ interface ChoiceRow extends Row<'choice', string> {
 /**
  * One key. `name`: no blanks, no slashes (it becomes part of a folder's name) · `ip`: a literal address, so that it can be written
  * into message ids · `host`: a literal or a host name · `address`: HOST:PORT · `addresses`: several, `;` between ·
- * `hostRanges`: addresses or CIDR ranges, `,` between · `hours`: of the day, 0 to 23, `;` between · `path`: of a file or folder.
+ * `durations`: numbers with a unit of s, m, h or d, blanks between · `hostRanges`: addresses or CIDR ranges, `,` between · `hours`: of the day, 0 to 23, `;` between · `path`: of a file or folder.
  * The `optional` ones may be absent (null).
  */
 export type ConfigRow =
   | IntegerRow
   | ChoiceRow
   | Row<'boolean', boolean>
-  | Row<'name' | 'ip' | 'host' | 'path', string>
+  | Row<'name' | 'ip' | 'host' | 'path' | 'durations', string>
   | Row<'optionalAddress', HostPort | null>
   | Row<'addresses', readonly HostPort[]>
   | Row<'hostRanges', readonly string[]>

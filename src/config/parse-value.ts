@@ -4,6 +4,9 @@ import type { ConfigRow, ConfigValue, Setting } from './config-types.ts'
 import { formatHostPort, isHost, isHostRange, parseHostPort } from './host-port.ts'
 
 const UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
+/** So many durations at most, and none beyond 999,999 days: sums with times stay safe integers. */
+const DURATIONS_MAX = 100
+const DURATION = /^\d{1,6}[smhd]$/
 const NAME = /^(?!\.{1,2}$)[^\s/\\]{1,127}$/
 
 /**
@@ -42,6 +45,21 @@ export function parseValue(row: ConfigRow, setting: Setting): ConfigValue {
     case 'path':
       if (text === '') throw wrong('is empty', 'write the path of a folder')
       return text
+    case 'durations': {
+      const durations = parts(text, / /)
+      if (durations.length === 0 || durations.length > DURATIONS_MAX)
+        throw wrong(
+          `holds ${durations.length} durations`,
+          `write 1 to ${DURATIONS_MAX}, such as 1s 5m 2h, with blanks between them`,
+        )
+      const bad = durations.find((part) => !DURATION.test(part))
+      if (bad !== undefined)
+        throw wrong(
+          `holds ${JSON.stringify(bad)}, which is no duration`,
+          'write numbers with a unit of s, m, h or d, such as 1s 5m 2h, with blanks between them',
+        )
+      return durations.join(' ')
+    }
     case 'ip':
       if (text === 'localhost') return '127.0.0.1'
       if (isIP(text) === 0)

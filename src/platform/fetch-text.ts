@@ -7,16 +7,17 @@ export type FetchText = (url: string, timeoutMs: number, sizeMax: number) => Pro
 export const fetchText: FetchText = (url, timeoutMs, sizeMax) =>
   new Promise((resolve, reject) => {
     const request = get(url, { signal: AbortSignal.timeout(timeoutMs), agent: false }, (response) => {
-      if (response.statusCode !== 200) {
-        request.destroy(new Error(`the answer has the status ${response.statusCode}`))
-        return
+      const refuse = (why: string): void => {
+        reject(new Error(`the answer ${why}`)) // first: what has arrived may still come to its end
+        request.destroy()
       }
+      if (response.statusCode !== 200) return refuse(`has the status ${response.statusCode}`)
       const chunks: Buffer[] = []
       let size = 0
       response.on('data', (chunk: Buffer) => {
         size += chunk.length
         chunks.push(chunk)
-        if (size > sizeMax) request.destroy(new Error(`the answer is longer than ${sizeMax} bytes`))
+        if (size > sizeMax) refuse(`is longer than ${sizeMax} bytes`)
       })
       response.on('end', () => resolve(Buffer.concat(chunks).toString()))
       response.on('error', reject)

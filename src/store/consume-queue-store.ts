@@ -4,6 +4,7 @@ import type { FileSystem } from '../platform/file-system.ts'
 import { ConsumeQueue } from './consume-queue.ts'
 import { DELETED_FOLDER, DeletedTopics } from './deleted-topics.ts'
 import { OpenFileCache } from './open-file-cache.ts'
+import { QueueFolders, type SharedByQueues, UnitBuffers } from './shared-by-queues.ts'
 
 /** Queue files open at once (DESIGN §8). */
 const OPEN_FILES_MAX = 512
@@ -29,6 +30,7 @@ export class ConsumeQueueStore {
   readonly #directory: string
   readonly #fileSize: number
   readonly #openFiles: OpenFileCache
+  readonly #shared: SharedByQueues
   readonly #topics = new Map<string, Map<number, ConsumeQueue>>()
   readonly #deleted: DeletedTopics
 
@@ -38,6 +40,7 @@ export class ConsumeQueueStore {
     this.#fileSize = fileSize
     this.#openFiles = new OpenFileCache(fileSystem, OPEN_FILES_MAX)
     this.#deleted = new DeletedTopics(fileSystem, directory, logger)
+    this.#shared = { buffers: new UnitBuffers(), folders: new QueueFolders(fileSystem) }
   }
 
   /**
@@ -79,7 +82,16 @@ export class ConsumeQueueStore {
     if (queue === undefined) {
       const directory = join(this.#directory, topic, String(queueId))
       const beginning = this.#deleted.beginningOf(topic, queueId)
-      queue = new ConsumeQueue(this.#fileSystem, this.#openFiles, directory, topic, queueId, this.#fileSize, beginning)
+      queue = new ConsumeQueue(
+        this.#fileSystem,
+        this.#openFiles,
+        this.#shared,
+        directory,
+        topic,
+        queueId,
+        this.#fileSize,
+        beginning,
+      )
       queues.set(queueId, queue)
     }
     return queue

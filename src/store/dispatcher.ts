@@ -1,7 +1,7 @@
 import { StoreError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
-import { deliverTimestamp, SCHEDULE_TOPIC } from '../wire/delay-level.ts'
+import { type DelayLevels, SCHEDULE_TOPIC, STOCK_DELAY_LEVELS } from '../wire/delay-level.ts'
 import { findProperty, PROPERTY_DELAY, propertyName } from '../wire/message-properties.ts'
 import { BLANK_SIZE, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
@@ -11,13 +11,14 @@ import type { CommitLog } from './commit-log.ts'
 import { type FoundRecord, NO_ROOM_FOR_BLANK } from './commit-log-recovery.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import type { ConsumeQueueStore } from './consume-queue-store.ts'
+import { DispatchPace } from './dispatch-pace.ts'
 import type { IndexService } from './index-service.ts'
 import { QueueFinder } from './queue-finder.ts'
 
 /** One turn of the loop dispatches no longer than this; the rest follows in the next turn (DESIGN §1.5). */
 const TURN_MS = 4
-/** Units that wait to be written, at most. */
-const GATHERED_UNITS_MAX = 8192
+/** Records whose units wait to be written, more or less at most: with so many, dispatch waits for the disk. */
+const GATHERED_RECORDS_MAX = 8192
 /** Records, or keys of records by the dozen, between two looks at the clock. */
 const RECORDS_PER_LOOK = 128
 const KEYS_PER_RECORD = 12
@@ -33,8 +34,21 @@ export interface DispatcherOptions {
   readonly limit: () => number
   /** How long units wait for others of their queue before they are written; 0: to the end of the turn. */
   readonly unitDelayMs: number
+  /** How far dispatch may fall behind while the log grows fast, in bytes; see DispatchPace. */
+  readonly behindMax: number
   /** Gets every record after the queues. */
   readonly index?: IndexService
+  /** `messageDelayLevel`; stock's where nothing is said. */
+  readonly delayLevels?: DelayLevels
+}
+
+/** Thousands of queues are written in several turns; what was gathered before the first of them counts as written after the last. */
+interface WritingPass {
+  /** Of the queues that were dirty when it began; those that come later stand behind them. */
+  queuesLeft: number
+  readonly records: number
+  readonly position: number
+  readonly storeTimestamp: number
 }
 
 /** Who wants to know of each record that a reader can get from now on; called for every one of them, so it has to be quick. */
@@ -63,11 +77,14 @@ export class Dispatcher {
   readonly #events: DispatcherEvents
   readonly #limit: () => number
   readonly #unitDelayMs: number
+  readonly #pace: DispatchPace
   readonly #index: IndexService | null
+  readonly #delayLevels: DelayLevels
   readonly #fields = new RecordFields()
   readonly #properties = new RecordProperties()
   /** Queues with gathered units. */
   readonly #dirty = new Set<ConsumeQueue>()
+  #pass: WritingPass | null = null
   #piece: Buffer = Buffer.alloc(0)
   #position = 0
   #writtenPosition = 0
@@ -80,9 +97,10 @@ export class Dispatcher {
   #stalledReason: string | null = null
   #writeFailure: string | null = null
   #turnPending = false
-  #gatheredUnits = 0
+  #gatheredRecords = 0
   #sinceLook = 0
   #unitTimer: Timer | null = null
+  #restTimer: Timer | null = null
   #arrivals: ArrivalListener | null = null
 
   constructor(
@@ -100,7 +118,9 @@ export class Dispatcher {
     this.#logger = logger
     this.#limit = options.limit
     this.#unitDelayMs = options.unitDelayMs
+    this.#pace = new DispatchPace(options.behindMax)
     this.#index = options.index ?? null
+    this.#delayLevels = options.delayLevels ?? STOCK_DELAY_LEVELS
     this.#events = events
   }
 
@@ -155,12 +175,28 @@ export class Dispatcher {
   /** The log has grown, or the limit has moved. */
   pump(): void {
     if (this.#turnPending || this.stalledReason !== null) return
-    if (!this.#dispatchForOneTurn()) return
+    const startMs = this.#clock.monotonicMs()
+    const start = this.#position
+    const more = this.#dispatchForOneTurn()
+    const turnMs = this.#clock.monotonicMs() - startMs
+    const restMs = this.#pace.restAfter(turnMs, this.#position - start, this.#position, this.#log.maxOffset)
+    if (restMs === 0 && !more) return
     this.#turnPending = true
-    this.#clock.afterTick(() => {
-      this.#turnPending = false
-      this.pump()
-    })
+    if (restMs > 0) this.#restTimer = this.#clock.setTimer(Math.max(1, restMs), this.#nextTurn)
+    else this.#clock.afterTick(this.#nextTurn)
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#turnPending = false
+    this.#restTimer = null
+    this.pump()
+  }
+
+  /** `pump` for who waits for it: no rest is taken. */
+  pumpAtOnce(): void {
+    if (this.#restTimer === null) return this.pump()
+    this.#restTimer.cancel()
+    this.#nextTurn()
   }
 
   /** The disk that refused queue units is well again: they are written now, and dispatch goes on. */
@@ -182,7 +218,7 @@ export class Dispatcher {
     const keys = this.#index?.take(bytes, fields, this.#properties, offset, this.#recordEnd) ?? 0
     this.#recordEnd = offset + fields.size
     this.#sinceLook += 1 + keys / KEYS_PER_RECORD
-    this.#gatheredUnits++
+    this.#gatheredRecords++
     return true
   }
 
@@ -191,7 +227,7 @@ export class Dispatcher {
     if (queue === null) return this.#stall('a topic or queue id that names no queue', offset)
     if (fields.queueOffset === 0 && queue.isRestartedBy(offset)) queue = this.#restart(queue, offset)
     const hadPending = queue.hasPending
-    const tagsCode = tagsCodeIn(bytes, fields, this.#properties, queue.topic)
+    const tagsCode = tagsCodeIn(bytes, fields, this.#properties, queue.topic, this.#delayLevels)
     const filled = queue.put(fields.queueOffset, offset, fields.size, tagsCode)
     if (filled < 0) return this.#stall(`queue offset ${fields.queueOffset} far behind the queue's end ${queue.maxIndex}`, offset)
     if (filled > 0) {
@@ -209,42 +245,73 @@ export class Dispatcher {
   #restart(queue: ConsumeQueue, offset: number): ConsumeQueue {
     const { topic, queueId, maxIndex } = queue
     this.#logger.info({ topic, queueId, maxIndex, offset }, 'a queue begins anew: its topic was deleted and made again')
-    this.#dirty.delete(queue)
     return this.#queues.restart(queue, offset)
   }
 
-  /** Writes what was gathered since the last call, units and index entries: one write per queue. Throws as the disk does; what is not written stays gathered. */
+  /** Writes all that is gathered, units and index entries: one write per queue. Throws as the disk does; what is not written stays gathered. */
   writeUnits(): void {
-    this.#unitTimer?.cancel()
-    this.#unitTimer = null
-    this.#gatheredUnits = 0
-    for (const queue of this.#dirty) {
-      queue.writePending()
-      this.#dirty.delete(queue)
-    }
-    this.#lastStoreTimestamp = this.#gatheredStoreTimestamp
-    this.#writtenPosition = this.#position
-    this.#index?.writePending()
+    this.#pass = null
+    this.#writeGathered(Number.POSITIVE_INFINITY)
   }
 
   /** `writeUnits` for those who cannot use its error: a failure stalls dispatch and is told by `onQueueWriteFailed`. */
   tryWriteUnits(): void {
+    this.#try(() => this.writeUnits())
+  }
+
+  /** Goes on where the turn before had to stop. */
+  readonly #writeForOneTurn = (): void => {
+    this.#try(() => this.#writeGathered(this.#clock.monotonicMs() + TURN_MS))
+  }
+
+  #try(write: () => void): void {
+    this.#unitTimer?.cancel()
+    this.#unitTimer = null
     if (this.#writeFailure !== null) return // only `retryUnits` may believe the disk again
     try {
-      this.writeUnits()
+      write()
     } catch (error) {
       this.#writeFailure = `the queues cannot be written: ${(error as Error).message}`
       this.#events.onQueueWriteFailed(error as Error)
     }
   }
 
+  #writeGathered(deadlineMs: number): void {
+    this.#pass ??= {
+      queuesLeft: this.#dirty.size,
+      records: this.#gatheredRecords,
+      position: this.#position,
+      storeTimestamp: this.#gatheredStoreTimestamp,
+    }
+    const pass = this.#pass
+    for (const queue of this.#dirty) {
+      if (pass.queuesLeft === 0) break
+      queue.writePending()
+      this.#dirty.delete(queue)
+      pass.queuesLeft--
+      if (pass.queuesLeft > 0 && this.#clock.monotonicMs() >= deadlineMs) return this.#writeSoon(0)
+    }
+    this.#pass = null
+    this.#gatheredRecords -= pass.records
+    this.#lastStoreTimestamp = pass.storeTimestamp
+    this.#writtenPosition = pass.position
+    this.#index?.writePending()
+    if (this.#gatheredRecords > 0) this.#writeSoon(this.#unitDelayMs)
+  }
+
+  #writeSoon(delayMs: number): void {
+    this.#unitTimer ??= this.#clock.setTimer(delayMs, this.#writeForOneTurn)
+  }
+
   /** @returns whether there is more to do at once */
   #dispatchForOneTurn(): boolean {
     const deadlineMs = this.#clock.monotonicMs() + TURN_MS
     let more = true
-    while (more && this.#clock.monotonicMs() < deadlineMs) more = this.#tryDispatchPiece(deadlineMs)
-    if (this.#unitDelayMs === 0 || this.#gatheredUnits >= GATHERED_UNITS_MAX) this.tryWriteUnits()
-    else if (this.#gatheredUnits > 0) this.#unitTimer ??= this.#clock.setTimer(this.#unitDelayMs, () => this.tryWriteUnits())
+    while (more && this.#gatheredRecords < GATHERED_RECORDS_MAX && this.#clock.monotonicMs() < deadlineMs)
+      more = this.#tryDispatchPiece(deadlineMs)
+    if (this.#gatheredRecords === 0) return more && this.#writeFailure === null
+    if (this.#unitDelayMs === 0 || this.#gatheredRecords >= GATHERED_RECORDS_MAX) this.#writeForOneTurn()
+    else this.#writeSoon(this.#unitDelayMs)
     return more && this.#writeFailure === null
   }
 
@@ -344,11 +411,17 @@ export class Dispatcher {
 }
 
 /** What consumers filter by; in a queue of delayed messages it is the time they are due instead (CommitLog.checkMessageAndReturnSize). */
-function tagsCodeIn(bytes: Buffer, fields: RecordFields, { tagsAt, tagsEnd }: RecordProperties, topic: string): number {
+function tagsCodeIn(
+  bytes: Buffer,
+  fields: RecordFields,
+  { tagsAt, tagsEnd }: RecordProperties,
+  topic: string,
+  levels: DelayLevels,
+): number {
   const { propertiesAt, propertiesSize, storeTimestamp } = fields
   if (topic === SCHEDULE_TOPIC) {
     const level = findProperty(bytes, propertiesAt, propertiesSize, DELAY)
-    const due = level === null ? null : deliverTimestamp(bytes.toString('latin1', level.start, level.end), storeTimestamp)
+    const due = level === null ? null : levels.deliverTimestamp(bytes.toString('latin1', level.start, level.end), storeTimestamp)
     if (due !== null) return due
   }
   return tagsEnd === 0 ? 0 : tagsCodeOf(bytes, tagsAt, tagsEnd)

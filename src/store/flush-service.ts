@@ -122,6 +122,7 @@ export class FlushService {
     this.#sweep = null
     this.#next()
     await this.#idle()
+    if (!this.#failed) this.#dispatcher.tryWriteUnits()
     this.#startSweep()
     await this.#idle()
     return !this.#failed
@@ -144,7 +145,6 @@ export class FlushService {
 
   #startSweep(): void {
     if (this.#sweep !== null || this.#failed) return
-    this.#dispatcher.tryWriteUnits()
     const { lastStoreTimestamp: coversTimestamp, writtenPosition: coversOffset } = this.#dispatcher
     const index = this.#index?.startFlush() ?? null
     this.#sweep = { queues: this.#queues.queues(), coversTimestamp, coversOffset, index }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { DelayLevels } from '../wire/delay-level.ts'
 import type { FlushOptions } from './flush-service.ts'
 import type { IndexOptions } from './index-service.ts'
 import type { ReadLimits } from './message-reader.ts'
@@ -32,6 +33,8 @@ export interface MessageStoreOptions {
   readonly retention: RetentionOptions
   /** No message is indexed where nothing is said. */
   readonly index?: IndexOptions
+  /** When the messages of SCHEDULE_TOPIC are due; stock's levels where nothing is said. */
+  readonly delayLevels?: DelayLevels
 }
 
 /** Where the parts of a store lie. */

@@ -30,6 +30,7 @@ import { isDiskFull, StoreHealth } from './store-health.ts'
 import { type AcquireProcessLock, type LockOwner, lockStore } from './store-lock.ts'
 import { recoverStore } from './store-recovery.ts'
 import { StoreStatistics } from './store-statistics.ts'
+import { UnitReader } from './unit-reader.ts'
 import { WriteProbe } from './write-probe.ts'
 
 /** How far messages can be found by key. */
@@ -70,6 +71,8 @@ export class MessageStore implements Service {
   readonly readSlots = new ReadSlots()
   /** Finds places of queues by number and time, on both roles. */
   readonly lookup: QueueLookup
+  /** Tells what the units of a queue carry, on both roles. */
+  readonly unitReader: UnitReader
   readonly #reader: MessageReader
   readonly #index: IndexService
   readonly #indexCatchUp: IndexCatchUp
@@ -132,20 +135,27 @@ export class MessageStore implements Service {
       options.index ?? { enabled: false, geometry: DEFAULT_INDEX_GEOMETRY },
       (error) => this.#onIndexFailed(error),
     )
+    const limits = options.read ?? STOCK_READ_LIMITS
     this.#dispatcher = new Dispatcher(
       this.log,
       this.queues,
       clock,
       logger,
-      { limit, unitDelayMs: options.queueUnitDelayMs, index: this.#index },
+      {
+        limit,
+        unitDelayMs: options.queueUnitDelayMs,
+        behindMax: limits.inMemoryBytes,
+        index: this.#index,
+        ...(options.delayLevels && { delayLevels: options.delayLevels }),
+      },
       {
         onQueueWriteFailed: (error) =>
           this.#health.writeFailed(`the queues could not be written: ${error.message}`, error, error),
         onStalled: (reason) => this.#onDispatchStalled(reason),
       },
     )
-    const limits = options.read ?? STOCK_READ_LIMITS
     this.#reader = new MessageReader(this.log, this.queues, this.readSlots, limits)
+    this.unitReader = new UnitReader(this.queues, this.readSlots)
     this.lookup = new QueueLookup(this.log, this.queues, this.readSlots, limits.inMemoryBytes)
     this.#indexCatchUp = new IndexCatchUp(this.log, this.#index, clock, logger, () => this.#dispatcher.recordEnd)
     this.#health = new StoreHealth(
@@ -357,7 +367,7 @@ export class MessageStore implements Service {
     } catch (error) {
       throw isSystemError(error) ? failed(error) : error
     }
-    this.#offsets.forget(topic)
+    this.#writer.forgetTopic(topic)
     this.#logger.info({ topic, beforeOffset }, 'the queues of a topic were deleted')
     return promise
   }
@@ -367,6 +377,12 @@ export class MessageStore implements Service {
     await this.log.drain()
     if (this.#options.flush.flushDiskType === 'SYNC_FLUSH') await this.#flushService?.flushAll()
     await this.#dispatchRest()
+  }
+
+  /** Forces all that was accepted so far to the disk; resolves with whether it is there. */
+  async flush(): Promise<boolean> {
+    await this.log.drain()
+    return (await this.#flushService?.flushAll()) ?? false
   }
 
   /** Refuses puts from now on and resolves when all that was accepted is written. */
@@ -408,7 +424,7 @@ export class MessageStore implements Service {
   async #dispatchRest(): Promise<void> {
     while (this.#dispatcher.stalledReason === null) {
       const before = this.#dispatcher.position
-      this.#dispatcher.pump()
+      this.#dispatcher.pumpAtOnce()
       await new Promise<void>((resolve) => this.#platform.clock.afterTick(resolve))
       if (this.#dispatcher.position === before) return
     }

@@ -121,6 +121,11 @@ export class MessageWriter {
     return isQueueName(draft.topic, draft.topicBytes.length, draft.queueId) ? null : 'MESSAGE_ILLEGAL'
   }
 
+  /** The queues of a topic are gone: its next message is the first. */
+  forgetTopic(topic: string): void {
+    this.#offsets.forget(topic)
+  }
+
   /** Everything below `endOffset` is in the log's files: those who put it now wait for disk and slaves, or have their answer. */
   onWritten(endOffset: number): void {
     const gate = this.#context.gate()

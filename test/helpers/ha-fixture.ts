@@ -161,6 +161,8 @@ export interface BrokerOptions {
   readonly host: string
   /** What a slave follows; a master without it. */
   readonly join?: MasterJoin
+  /** Called each time the slave follows. */
+  readonly onFollowing?: () => void
   readonly fileSystem?: MemoryFileSystem
   readonly store?: Partial<MessageStoreOptions>
   readonly ha?: Partial<HAServiceOptions>
@@ -216,7 +218,9 @@ export class TestBroker {
       slaveTimeoutMs: 2500,
       ...options.ha,
     }
-    const slave = join === undefined ? null : { join, onRefused: (error: MqError) => void this.refusals.push(error) }
+    const onRefused = (error: MqError): void => void this.refusals.push(error)
+    const onFollowing = (): void => options.onFollowing?.()
+    const slave = join === undefined ? null : { join, onRefused, onFollowing }
     this.ha = new HAService(platform, logger, this.store, haOptions, slave)
     this.store.useGate(this.ha)
     this.store.useSlavePositions(this.ha)

@@ -3,7 +3,7 @@ import type { SlaveIdentity } from '../../ha/ha-connection.ts'
 import type { HAService } from '../../ha/ha-service.ts'
 import type { Address } from '../../platform/network.ts'
 import type { Processor } from '../../remoting/processor-table.ts'
-import { optionalLong, optionalString } from '../../wire/headers/fields.ts'
+import { optionalInt, optionalLong, optionalString } from '../../wire/headers/fields.ts'
 import { createResponse, type ExtFields } from '../../wire/remoting-command.ts'
 import { ResponseCode } from '../../wire/response-code.ts'
 import type { DataVersion } from '../data-version.ts'
@@ -17,22 +17,26 @@ const FIXED_KEYS: Readonly<Record<string, string>> = {
 
 /** Longest `ackLevel` that is kept: whoever sends it could make it a megabyte. */
 const ACK_LEVEL_LENGTH_MAX = 16
+const PORT_MAX = 65_535
 
 /**
  * GET_BROKER_CONFIG: the effective configuration as `key=value` lines. A slave of ours adds, in fields stock ignores, which HA connection is
- * its own, so that it counts as one replica however often it connects (A07).
+ * its own, so that it counts as one replica however often it connects (A07), and where its broker port is.
+ * @param onSlaveSeen called with that
  */
 export function brokerConfigProcessor(
   configTexts: () => Readonly<Record<string, string>>,
   dataVersion: () => DataVersion,
   haService: HAService,
   log: RateLimitedLog,
+  onSlaveSeen: (address: Address) => void,
 ): Processor {
   return (request, peer, reply) => {
     const introduced = introductionOf(request.extFields, peer.remote.host)
     if (introduced !== null) {
       reportTwin(haService, introduced, log)
       haService.announceSlave(introduced.place.host, introduced.place.port, introduced.identity)
+      if (introduced.brokerPort !== null) onSlaveSeen({ host: peer.remote.host, port: introduced.brokerPort })
     }
     const lines = Object.entries({ ...configTexts(), ...FIXED_KEYS })
       .map(([key, value]) => `${key}=${value}\n`)
@@ -53,6 +57,8 @@ interface Introduction {
   /** The slave's end of its HA connection. */
   readonly place: Address
   readonly identity: SlaveIdentity
+  /** Where clients reach the slave, on the host it comes from; null where it does not say. */
+  readonly brokerPort: number | null
 }
 
 /** Null where nobody introduces itself, or as no slave can: its brokerId is 1 or more. */
@@ -61,7 +67,9 @@ function introductionOf(fields: ExtFields, host: string): Introduction | null {
   const brokerId = optionalLong(fields, 'brokerId')
   if (port === null || brokerId === null || brokerId < 1) return null
   const ackLevel = (optionalString(fields, 'ackLevel') ?? 'written').slice(0, ACK_LEVEL_LENGTH_MAX)
-  return { place: { host, port }, identity: { brokerId, ackLevel } }
+  const brokerPort = optionalInt(fields, 'brokerPort')
+  const isPort = brokerPort !== null && brokerPort > 0 && brokerPort <= PORT_MAX
+  return { place: { host, port }, identity: { brokerId, ackLevel }, brokerPort: isPort ? brokerPort : null }
 }
 
 /** H04: two slaves of one brokerId count as one, which nobody wants; the second is reported when it comes. */

@@ -3,16 +3,19 @@ import type { Random } from '../../base/seeded-random.ts'
 import type { Peer, Processor, Reply } from '../../remoting/processor-table.ts'
 import type { MessageStore } from '../../store/message-store.ts'
 import type { PutResult, PutStatus } from '../../store/put-result.ts'
+import type { DelayLevels } from '../../wire/delay-level.ts'
 import { parseSendMessageRequestHeader, type SendMessageRequestHeader } from '../../wire/headers/send-message-request-header.ts'
 import { encodeSendMessageResponseHeader } from '../../wire/headers/send-message-response-header.ts'
 import { type BatchedMessage, decodeMessageBatch } from '../../wire/message-batch.ts'
-import { PROPERTY_UNIQ_KEY } from '../../wire/message-properties.ts'
+import { PROPERTY_DELAY, PROPERTY_UNIQ_KEY } from '../../wire/message-properties.ts'
 import type { MessageDraft } from '../../wire/message-record.ts'
 import { hasQueuePlace, MULTI_TAGS_FLAG } from '../../wire/message-sys-flag.ts'
 import { createResponse, type RemotingCommand } from '../../wire/remoting-command.ts'
 import { ResponseCode } from '../../wire/response-code.ts'
 import { encodeHost, offsetMessageId } from '../../wire/socket-host.ts'
+import { delayPlace, TIMER_PROPERTIES } from '../delayed-message.ts'
 import { PUT_ANSWERS } from '../put-answers.ts'
+import { retryLimitOf } from '../retry-limit.ts'
 import { anyPropertyOf, type CompleteProperties, joinProperties, propertyValue, StoredProperties } from '../stored-properties.ts'
 import { PERM_WRITE } from '../topic-config.ts'
 import type { Topic, TopicConfigManager } from '../topic-config-manager.ts'
@@ -22,8 +25,8 @@ import { DEAD_LETTER_PREFIX, mayBeSentTo, RETRY_PREFIX, topicNameProblem } from 
  * Messages of one batch. Each costs some microseconds in one turn of the loop, because all of them are stored or none (DESIGN §1.5).
  */
 const BATCH_MESSAGES_MAX = 4096
-/** Clients from V3_4_9 on say themselves how often a message may be retried. */
-const VERSION_WITH_RETRY_LIMIT = 121
+/** Stands in the place of a delay level for a message on its way to the dead letters. */
+const DEAD_LETTER = -1
 /** A queueId for which the broker picks one. */
 const ANY_QUEUE = -1
 /** Hex digits of the offset that ends a message id. */
@@ -32,10 +35,9 @@ const OFFSET_DIGITS = 16
 const UNIT_FLAG = 1
 const UNIT_RETRY_FLAG = 2
 
-/** Properties that ask for more than storing a message; a broker that ignored them would deliver too early. */
-const DELAY_PROPERTIES = ['DELAY', 'TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_MS']
+/** Properties that ask for more than storing a message. */
 const TRANSACTION_PROPERTY = 'TRAN_MSG'
-const ASKS_FOR_MORE = anyPropertyOf([TRANSACTION_PROPERTY, ...DELAY_PROPERTIES])
+const ASKS_FOR_MORE = anyPropertyOf([TRANSACTION_PROPERTY, PROPERTY_DELAY, ...TIMER_PROPERTIES])
 
 export interface SendMessageOptions {
   readonly brokerPermission: number
@@ -44,6 +46,7 @@ export interface SendMessageOptions {
   readonly brokerClusterName: string
   /** In bytes; the store keeps to it, here it is only told. */
   readonly maxMessageSize: number
+  readonly delayLevels: DelayLevels
   /** What messages ids and STOREHOST say. */
   readonly storeHost: { readonly host: string; readonly port: number }
 }
@@ -110,13 +113,13 @@ export class SendMessageProcessor {
     if (topic === undefined) return refuse(request, reply, topicUnknown(header.topic, peer))
     const queueProblem = queueProblemOf(topic, header.queueId)
     if (queueProblem !== null) return refuse(request, reply, queueProblem)
-    const isDeadLetter = group !== null && isRetriedTooOften(request, header, group.retryMaxTimes)
-    const unsupported = unsupportedFeature(header, isDeadLetter)
-    if (unsupported !== null) return refuse(request, reply, unsupported)
+    const isDeadLetter = group !== null && header.reconsumeTimes > retryLimitOf(request, header.maxReconsumeTimes, group)
+    const level = this.#levelOf(header, header.properties, isDeadLetter)
+    if (typeof level !== 'number') return refuse(request, reply, level)
     if (header.batch && group !== null) return refuse(request, reply, BATCH_TO_RETRY)
     if (header.batch) this.#putBatch(request, header, topic, peer, reply)
     else if (isDeadLetter) this.#putDeadLetter(request, header, peer, reply)
-    else this.#put(request, header, topic, this.#properties.complete(header.properties), peer, reply)
+    else this.#put(request, header, topic, level, peer, reply)
   }
 
   /** The checks that need nothing but the header (AbstractSendMessageProcessor.msgCheck). */
@@ -146,24 +149,45 @@ export class SendMessageProcessor {
     )
   }
 
+  /**
+   * How long a message with these properties waits: a delay level, 0 for not at all, DEAD_LETTER for one that has waited enough. What this
+   * broker cannot do yet is refused: a message with a timer, stored as an ordinary one, would be delivered at once.
+   */
+  #levelOf({ sysFlag }: SendMessageRequestHeader, properties: string, isDeadLetter: boolean): number | Refusal {
+    const asksForMore = ASKS_FOR_MORE.test(properties)
+    if (!hasQueuePlace(sysFlag) || (asksForMore && propertyValue(properties, TRANSACTION_PROPERTY)?.toLowerCase() === 'true')) {
+      return { code: ResponseCode.NO_PERMISSION, remark: 'this broker does not take transactional messages yet' }
+    }
+    if (isDeadLetter) return DEAD_LETTER
+    if (!asksForMore) return 0
+    const delay = propertyValue(properties, PROPERTY_DELAY)
+    const level = delay === null ? 0 : this.#options.delayLevels.levelOf(delay)
+    if (level === null) return { code: ResponseCode.MESSAGE_ILLEGAL, remark: `the property DELAY is no level: ${delay}` }
+    const timer = level > 0 ? undefined : TIMER_PROPERTIES.find((name) => asksForTimer(propertyValue(properties, name)))
+    if (timer === undefined) return level
+    const remark = `this broker does not take messages with a timer yet, only delay levels (property ${timer})`
+    return { code: ResponseCode.MESSAGE_ILLEGAL, remark }
+  }
+
   /** A message that was retried too often goes to the dead letters of its group (SendMessageProcessor.handleRetryAndDLQ). */
   #putDeadLetter(request: RemotingCommand, header: SendMessageRequestHeader, peer: Peer, reply: Reply): void {
     const topic = this.#topics.createOnSendBack(DEAD_LETTER_PREFIX + header.topic.slice(RETRY_PREFIX.length), 1, 0)
-    const properties = this.#properties.completeDeadLetter(header.properties)
-    this.#put(request, { ...header, queueId: ANY_QUEUE }, topic, properties, peer, reply)
+    this.#put(request, { ...header, queueId: ANY_QUEUE }, topic, DEAD_LETTER, peer, reply)
   }
 
-  #put(
-    request: RemotingCommand,
-    header: SendMessageRequestHeader,
-    topic: Topic,
-    { text, uniqueKey, waits }: CompleteProperties,
-    peer: Peer,
-    reply: Reply,
-  ): void {
+  /** A delayed message is answered with the queue it will get to, and with its place in the one where it waits; as in stock. */
+  #put(request: RemotingCommand, header: SendMessageRequestHeader, topic: Topic, level: number, peer: Peer, reply: Reply): void {
     const queueId = this.#queueOf(header, topic)
-    const draft = this.#draft(header, topic, queueId, peer, { flag: header.flag, body: request.body, properties: text })
+    const { text, uniqueKey, waits } = this.#complete(header.properties, level, topic, queueId)
+    const real = this.#draft(header, topic, queueId, peer, { flag: header.flag, body: request.body, properties: text })
+    const draft = level > 0 ? { ...real, ...delayPlace(level) } : real
     this.#store.put(draft, waits, (result) => this.#answer(request, queueId, uniqueKey, result, [result.physicOffset], reply))
+  }
+
+  #complete(properties: string, level: number, { config: { topicName } }: Topic, queueId: number): CompleteProperties {
+    if (level === 0) return this.#properties.complete(properties)
+    if (level === DEAD_LETTER) return this.#properties.completeDeadLetter(properties)
+    return this.#properties.completeDelayed(properties, { level, topic: topicName, queueId })
   }
 
   /** All messages go to one queue, each in a record of its own (SendMessageProcessor.sendBatchMessage). */
@@ -195,8 +219,9 @@ export class SendMessageProcessor {
     const contents: DraftContent[] = []
     for (const { flag, body, properties } of messages) {
       const text = joinProperties(properties.toString(), header.properties)
-      const unsupported = unsupportedFeature({ ...header, properties: text }, false)
-      if (unsupported !== null) return unsupported
+      const level = this.#levelOf(header, text, false)
+      if (typeof level !== 'number') return level
+      if (level > 0) return BATCH_DELAYED
       contents.push({ flag, body, properties: this.#properties.complete(text).text })
     }
     return contents
@@ -274,6 +299,8 @@ export class SendMessageProcessor {
 /** 14, not the 2 of 5.3.3: old producers turn to another broker only for this (remoting §7). */
 const SLAVE_REFUSAL: Refusal = { code: ResponseCode.SERVICE_NOT_AVAILABLE, remark: 'this broker is a slave: send to its master' }
 
+const BATCH_DELAYED: Refusal = { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'messages of a batch cannot be delayed' }
+
 const BATCH_TO_RETRY: Refusal = { code: ResponseCode.MESSAGE_ILLEGAL, remark: 'batches are not taken for retry topics' }
 
 function refuse(request: RemotingCommand, reply: Reply, { code, remark }: Refusal): void {
@@ -298,24 +325,7 @@ function queueProblemOf({ config: { topicName, readQueueNums, writeQueueNums } }
   return { code: ResponseCode.INVALID_PARAMETER, remark }
 }
 
-function isRetriedTooOften(request: RemotingCommand, header: SendMessageRequestHeader, retryMaxTimes: number): boolean {
-  const ownLimit = request.version >= VERSION_WITH_RETRY_LIMIT ? header.maxReconsumeTimes : null
-  return header.reconsumeTimes > (ownLimit ?? retryMaxTimes)
-}
-
-/** What this broker cannot do yet it refuses: a delayed message stored as an ordinary one would be delivered at once. */
-function unsupportedFeature({ sysFlag, properties }: SendMessageRequestHeader, isDeadLetter: boolean): Refusal | null {
-  const asksForMore = ASKS_FOR_MORE.test(properties)
-  if (!hasQueuePlace(sysFlag) || (asksForMore && propertyValue(properties, TRANSACTION_PROPERTY)?.toLowerCase() === 'true')) {
-    return { code: ResponseCode.NO_PERMISSION, remark: 'this broker does not take transactional messages yet' }
-  }
-  if (!asksForMore || isDeadLetter) return null
-  const delay = DELAY_PROPERTIES.find((name) => asksForDelay(propertyValue(properties, name)))
-  if (delay === undefined) return null
-  return { code: ResponseCode.MESSAGE_ILLEGAL, remark: `this broker does not take delayed messages yet (property ${delay})` }
-}
-
-/** 0 and less is no delay: dead letters carry DELAY −1, and are sent again with all their properties. */
-function asksForDelay(value: string | null): boolean {
+/** 0 and less asks for nothing. */
+function asksForTimer(value: string | null): boolean {
   return value !== null && !(Number(value) <= 0)
 }

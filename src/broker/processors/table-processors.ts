@@ -67,12 +67,19 @@ export function tableProcessors(parts: TableParts): readonly (readonly [code: nu
       RequestCode.GET_TIMER_METRICS,
       constant(Buffer.from('{"dataVersion":{"counter":0,"stateVersion":0,"timestamp":0},"timingCount":{}}')),
     ],
-    [RequestCode.GET_TIMER_CHECK_POINT, constant(Buffer.alloc(TIMER_CHECK_POINT_SIZE))],
+    [RequestCode.GET_TIMER_CHECK_POINT, (request, _peer, reply) => reply(timerCheckPoint(request, clock.wallMs()))],
   ]
 }
 
 function constant(body: Buffer): Processor {
   return (request, _peer, reply) => reply(createResponse(request, ResponseCode.SUCCESS, null, {}, body))
+}
+
+/** That of a timer wheel which is empty and turns: with 0 for its time, a 5.3 slave reports that it is decades behind. */
+function timerCheckPoint(request: RemotingCommand, nowMs: number): RemotingCommand {
+  const body = Buffer.alloc(TIMER_CHECK_POINT_SIZE)
+  body.writeBigInt64BE(BigInt(nowMs - (nowMs % 1000)), 0) // timerPrecisionMs
+  return createResponse(request, ResponseCode.SUCCESS, null, {}, body)
 }
 
 interface Built {

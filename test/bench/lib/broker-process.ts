@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { atExit } from './at-exit.ts'
@@ -97,10 +97,28 @@ export class BrokerProcess {
     clearTimeout(timer)
   }
 
+  /** Ends it as a crash of the process does: nothing is said, nothing written. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
   /** Resident memory. */
   rssBytes(): number {
     const kibibytes = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1]
     return Number(kibibytes) * 1024
+  }
+
+  /** How many files whose path is like this it holds open. */
+  openFiles(path: RegExp): number {
+    const folder = `/proc/${this.pid}/fd`
+    return readdirSync(folder).filter((name) => {
+      try {
+        return path.test(readlinkSync(`${folder}/${name}`))
+      } catch {
+        return false // closed meanwhile
+      }
+    }).length
   }
 
   /** Processor time so far, of all its threads, in user and system mode. */

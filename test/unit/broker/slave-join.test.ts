@@ -1,7 +1,7 @@
 import { createServer, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { silentLogger } from '../../../src/base/logger.ts'
-import { SlaveJoin, type SlaveJoinOptions } from '../../../src/broker/slave-join.ts'
+import { type MasterSource, SlaveJoin, type SlaveJoinOptions } from '../../../src/broker/slave-join.ts'
 import type { Clock } from '../../../src/platform/clock.ts'
 import type { Address } from '../../../src/platform/network.ts'
 import { nodeClock } from '../../../src/platform/node-clock.ts'
@@ -65,15 +65,22 @@ async function joinTo(
   options: Partial<SlaveJoinOptions>,
   store?: MessageStore,
   clock: Clock = nodeClock,
+  directory: MasterSource | null = null,
 ): Promise<{ join: SlaveJoin; warnings: () => string[] }> {
   const { logger, lines } = recordingLogger()
-  const join = new SlaveJoin({ ...nodePlatform(), clock }, logger, store ?? (await memoryStore({ isSlave: true })), {
-    brokerName: 'broker-a',
-    brokerId: 7,
-    masterAddress: null,
-    haMasterAddress: null,
-    ...options,
-  })
+  const join = new SlaveJoin(
+    { ...nodePlatform(), clock },
+    logger,
+    store ?? (await memoryStore({ isSlave: true })),
+    {
+      brokerName: 'broker-a',
+      brokerId: 7,
+      masterAddress: null,
+      haMasterAddress: null,
+      ...options,
+    },
+    directory,
+  )
   onTestFinished(() => join.close())
   const warnings = () => lines.filter(({ level }) => level === 'warn').map(({ fields }) => String(fields.warning))
   return { join, warnings }
@@ -371,5 +378,73 @@ describe('--master with a HA port', () => {
     const closed = join.close()
     await expect(located).rejects.toMatchObject({ code: 'REMOTING_CLOSED' })
     await closed
+  })
+})
+
+describe('a master that name servers tell', () => {
+  const HA = { host: '127.0.0.1', port: 10_999 }
+  const learnedFrom = (address: Address) => ({ current: { address, haAddress: HA } })
+
+  test('is followed at the HA address they tell, once it has shown that it is the one', async () => {
+    const master = await startMaster()
+    const { join } = await joinTo({}, undefined, nodeClock, learnedFrom(master.address))
+    expect(join.metadataSource).toBeNull()
+    expect(await join.locate()).toEqual(HA)
+    expect(join.metadataSource?.address).toEqual(master.address)
+    join.brokerPort = 11_911
+    await join.check(4711)
+    expect(master.asked.map(({ extFields }) => ({ ...extFields }))).toEqual([
+      {},
+      { haLocalPort: '4711', brokerId: '7', ackLevel: 'written', brokerPort: '11911' },
+    ])
+  })
+
+  test('while they tell none it is tried again, and says so', async () => {
+    const { join } = await joinTo({}, undefined, nodeClock, { current: null })
+    await expect(join.locate()).rejects.toMatchObject({
+      code: 'HA_MASTER_UNFIT',
+      message: expect.stringMatching(/no name server/),
+    })
+  })
+
+  test('H02: another address is asked the next time, and the tables come from there', async () => {
+    const [one, two] = [await startMaster(), await startMaster()]
+    const source = { current: { address: one.address, haAddress: HA } }
+    const { join } = await joinTo({}, undefined, nodeClock, source)
+    await join.locate()
+    source.current = { address: two.address, haAddress: { ...HA, port: 10_998 } }
+    expect(await join.locate()).toEqual({ ...HA, port: 10_998 })
+    expect(join.metadataSource?.address).toEqual(two.address)
+  })
+
+  test.each([
+    ['of another group', { brokerName: 'broker-b' }],
+    ['a slave by now', { brokerRole: 'SLAVE' }],
+  ])('B16: an old address, where the broker is %s, ends nothing: a new one will be told', async (_what, config) => {
+    const master = await startMaster({ config })
+    const { join } = await joinTo({}, undefined, nodeClock, learnedFrom(master.address))
+    await expect(join.locate()).rejects.toMatchObject({ code: 'HA_MASTER_UNFIT' })
+    expect(join.metadataSource).toBeNull()
+  })
+
+  test('one whose files have another size is refused for good, as a typed one', async () => {
+    const master = await startMaster({ config: { mappedFileSizeCommitLog: '8192' } })
+    const { join } = await joinTo({}, undefined, nodeClock, learnedFrom(master.address))
+    await expect(join.locate()).rejects.toMatchObject({ code: 'HA_JOIN_REFUSED' })
+  })
+
+  test('--ha-master overrules the HA address only', async () => {
+    const master = await startMaster()
+    const typed = { host: '127.0.0.1', port: 10_555 }
+    const { join } = await joinTo({ haMasterAddress: typed }, undefined, nodeClock, learnedFrom(master.address))
+    expect(await join.locate()).toEqual(typed)
+    expect(join.metadataSource).not.toBeNull()
+  })
+
+  test('--master overrules them', async () => {
+    const [typed, told] = [await startMaster(), await startMaster()]
+    const { join } = await joinTo({ masterAddress: typed.address }, undefined, nodeClock, learnedFrom(told.address))
+    await join.locate()
+    expect([typed.asked.length, told.asked.length]).toEqual([1, 0])
   })
 })

@@ -25,7 +25,10 @@ test('E05: a topic that the master has no more is deleted up to where the log en
     topics,
     groups: new SubscriptionGroupManager(storage, { autoCreateSubscriptionGroup: true }),
     offsets,
-    delayOffsets: new DelayOffsetManager(storage),
+    delayOffsets: new DelayOffsetManager(storage, { flushDelayOffsetInterval: 10_000 }, () => ({
+      flushedOffset: 0,
+      maxOffset: 0,
+    })),
     logEnd: () => logEnd,
     topicDeleted: (...call) => void deleted.push(call),
   }).find(({ code }) => code === RequestCode.GET_ALL_TOPIC_CONFIG)

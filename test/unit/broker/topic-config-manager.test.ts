@@ -224,3 +224,27 @@ describe('making a topic on its first message (broker §3.5)', () => {
     expect(disk.readFileSync(PATH)).toBeNull()
   })
 })
+
+describe('what others are told', () => {
+  test('each topic that is made or changed here, not those of a master', () => {
+    const { topics } = setUp()
+    const told: string[] = []
+    topics.onChange = (name) => void told.push(name)
+    topics.createOnSend('New', 'TBW102', 4, 0)
+    topics.setOrderTopics(new Set(['New']))
+    topics.setOrderTopics(new Set(['New']))
+    topics.replaceAll([], { counter: 1, stateVersion: 0, timestamp: 2 })
+    expect(told).toEqual(['New', 'New'])
+  })
+
+  test('a table that takes the place of this one has its version, and says what is gone', () => {
+    const { topics } = setUp()
+    const kept = topics.find('TBW102')
+    const version = { counter: 1, stateVersion: 5, timestamp: 2 }
+    const gone = topics.replaceAll(kept === undefined ? [] : [kept.config], version)
+    expect(topics.dataVersion).toEqual(version)
+    expect(topics.count).toBe(1)
+    expect(gone).toContain('SELF_TEST_TOPIC')
+    expect(gone).not.toContain('TBW102')
+  })
+})

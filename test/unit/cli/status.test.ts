@@ -276,3 +276,32 @@ describe('asking', () => {
     })
   })
 })
+
+describe('E12: where a broker stands in its cluster', () => {
+  const nameServers = JSON.stringify([
+    { address: '10.0.0.1:9876', isRegistered: true, lastError: null },
+    { address: '10.0.0.2:9876', isRegistered: false, lastError: 'no answer in time' },
+  ])
+  const synchronizedTables = JSON.stringify([
+    { name: 'topics', ageMs: 3000, lastError: null },
+    { name: 'groups', ageMs: null, lastError: 'the body is no JSON' },
+  ])
+  const lines = (runtime: Record<string, string>) =>
+    statusText({ runtime: { ...RUNTIME, ...runtime }, ha: null }, 'h:1', NOW_MS)
+      .split('\n')
+      .filter((text) => /^(name server|table) /.test(text))
+
+  test('each name server, and each table of a slave with its age and trouble', () => {
+    expect(lines({ nameServers, synchronizedTables })).toEqual([
+      'name server  10.0.0.1:9876 registered',
+      'name server  10.0.0.2:9876 NOT registered: no answer in time',
+      'table        topics as of 3.0 s ago',
+      'table        groups NEVER taken over; the body is no JSON',
+    ])
+  })
+
+  test('a broker that tells nothing of it, or something else, is shown without', () => {
+    expect(lines({})).toEqual([])
+    expect(lines({ nameServers: 'no JSON', synchronizedTables: '{"a":1}' })).toEqual([])
+  })
+})

@@ -779,3 +779,42 @@ describe('B15: stop', () => {
     expect(rejections).toEqual([])
   })
 })
+
+describe('H02: a master that moves', () => {
+  test('ends the link to the old address, and is asked for at once', async () => {
+    const world = new World()
+    const old = await world.rawMaster(MASTER.host)
+    const other = await world.rawMaster('10.0.0.9')
+    let address = MASTER
+    const followed: string[] = []
+    const slave = await world.start({
+      host: '10.0.0.2',
+      join: { ...joinTo(MASTER), locate: async () => address },
+      onFollowing: () => void followed.push(address.host),
+    })
+    await until(() => old.reports.length > 0, 'the first report')
+    address = { host: '10.0.0.9', port: 10912 }
+    slave.ha.masterMoved()
+    await until(() => other.reports.length > 0, 'a report to the new master')
+    expect(slave.ha.clientInfo).toMatchObject({ state: 'TRANSFER', master: address })
+    expect(followed).toEqual(['10.0.0.1', '10.0.0.9'])
+  })
+
+  test('while no link is up ends the pause before the next attempt', async () => {
+    const world = new World()
+    const asked: number[] = []
+    const slave = await world.start({
+      host: '10.0.0.2',
+      join: {
+        ...joinTo(MASTER),
+        locate: () => {
+          asked.push(asked.length)
+          return Promise.reject(new HaError('HA_MASTER_UNFIT', 'no master is known'))
+        },
+      },
+    })
+    await until(() => asked.length === 1, 'the first attempt')
+    slave.ha.masterMoved()
+    await until(() => asked.length === 2, 'the second attempt, without any time passing')
+  })
+})

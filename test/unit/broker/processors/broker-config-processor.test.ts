@@ -17,14 +17,16 @@ function setUp(slaves: readonly Pick<SlaveInfo, 'addr' | 'brokerId'>[] = []) {
   }
   const { logger, lines } = recordingLogger()
   const log = new RateLimitedLog(logger, () => 0)
+  const seen: unknown[] = []
   const processor = brokerConfigProcessor(
     () => ({ b: '2', a: '1' }),
     () => VERSION,
     haService as unknown as HAService,
     log,
+    (address) => void seen.push(address),
   )
   const ask = (fields: Record<string, string> = {}) => answerOf(processor, createRequest(RequestCode.GET_BROKER_CONFIG, fields))
-  return { ask, announced, lines }
+  return { ask, announced, seen, lines }
 }
 
 describe('GET_BROKER_CONFIG', () => {
@@ -38,6 +40,14 @@ describe('GET_BROKER_CONFIG', () => {
     const { ask, announced } = setUp()
     ask({ haLocalPort: '43210', brokerId: String(2 ** 40), ackLevel: 'written', host: '10.6.6.6' })
     expect(announced).toEqual([{ host: '10.1.2.3', port: 43_210, brokerId: 2 ** 40, ackLevel: 'written' }])
+  })
+
+  test('a slave that tells its broker port is there to be asked; what is no port tells nothing', () => {
+    const { ask, seen } = setUp()
+    ask({ haLocalPort: '1', brokerId: '1', brokerPort: '11911' })
+    for (const brokerPort of ['0', '-1', '65536', '']) ask({ haLocalPort: '1', brokerId: '1', brokerPort })
+    ask({ brokerPort: '11911' })
+    expect(seen).toEqual([{ host: '10.1.2.3', port: 11_911 }])
   })
 
   test('an ackLevel that is missing is "written", a long one is cut', () => {

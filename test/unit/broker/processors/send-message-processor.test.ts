@@ -4,6 +4,7 @@ import { type SendGroups, SendMessageProcessor } from '../../../../src/broker/pr
 import { TopicConfigManager, type TopicConfigOptions } from '../../../../src/broker/topic-config-manager.ts'
 import type { MessageStore } from '../../../../src/store/message-store.ts'
 import { type BatchPutResult, notStored, type PutResult, type PutStatus } from '../../../../src/store/put-result.ts'
+import { STOCK_DELAY_LEVELS } from '../../../../src/wire/delay-level.ts'
 import { decodeSendMessageResponseHeader } from '../../../../src/wire/headers/send-message-response-header.ts'
 import { decodeProperties } from '../../../../src/wire/message-properties.ts'
 import type { MessageDraft } from '../../../../src/wire/message-record.ts'
@@ -77,6 +78,7 @@ function setUp({ store = {}, topics: topicOptions = {}, table = {}, brokerPermis
       traceOn: true,
       brokerClusterName: 'DefaultCluster',
       maxMessageSize: 4_194_304,
+      delayLevels: STOCK_DELAY_LEVELS,
       storeHost: { host: '10.0.0.1', port: 10_911 },
     },
   )
@@ -260,7 +262,12 @@ const VIOLATIONS: readonly Violation[] = [
   },
   { name: 'a queue that is not there', code: 29, remark: /queueId\[16\].*illegal/, fields: { queueId: 16 } },
   { name: 'a transaction', code: 16, remark: /transactional/, fields: { sysFlag: 4 } },
-  { name: 'a delay', code: 13, remark: /delayed.*DELAY/, fields: { properties: propertiesText({ DELAY: '3' }) } },
+  {
+    name: 'a delay that is no level',
+    code: 13,
+    remark: /DELAY.*soon/,
+    fields: { properties: propertiesText({ DELAY: 'soon' }) },
+  },
   { name: 'a batch that is none', code: 13, remark: /batch/, fields: { batch: true } },
   {
     name: 'a store that refuses',
@@ -343,8 +350,8 @@ describe('refusals, in the order of broker §3.2', () => {
     expect(setUp().send(sendRequest({ properties: propertiesText({ TRAN_MSG: value }) })).code).toBe(16)
   })
 
-  test.each(['DELAY', 'TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_MS'])(
-    '%s asks for a later delivery, unless it is no number above 0',
+  test.each(['TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_MS'])(
+    '%s asks for a delivery at a time of its own, which is refused, unless it is no number above 0',
     (name) => {
       const codeOf = (value: string) => setUp().send(sendRequest({ properties: propertiesText({ [name]: value }) })).code
       expect(codeOf('1')).toBe(13)
@@ -420,10 +427,11 @@ describe('a message that was retried too often (broker §3.6)', () => {
     expect(topics.find('%DLQ%g')?.config).toMatchObject({ writeQueueNums: 1, readQueueNums: 1, perm: 6 })
   })
 
-  test('its DELAY is neutralised, and it is taken although delays are not served yet', () => {
+  test('its DELAY is neutralised: it does not wait once more', () => {
     const { send, onlyPut } = setUp()
     expect(send(retried({ reconsumeTimes: 17, properties: propertiesText({ UNIQ_KEY: 'K', DELAY: '5' }) })).code).toBe(0)
     expect(onlyPut().properties.get('DELAY')).toBe('-1')
+    expect(onlyPut().draft).toMatchObject({ topic: '%DLQ%g', queueId: 0 })
   })
 
   test.each([
@@ -544,5 +552,79 @@ describe('320: a batch', () => {
   test('that is not stored is answered without a header', () => {
     const { send } = setUp({ store: { result: notStored('IN_SYNC_REPLICAS_NOT_ENOUGH') } })
     expect(send(batchRequest([{}, {}]))).toMatchObject({ code: 1, extFields: {} })
+  })
+})
+
+describe('a delayed message (broker §10.1)', () => {
+  const delayed = (level: string, more: Readonly<Record<string, string>> = {}, fields: Readonly<Record<string, unknown>> = {}) =>
+    sendRequest({ queueId: 3, properties: propertiesText({ UNIQ_KEY: 'K', DELAY: level, ...more }), ...fields })
+
+  test('is stored in the queue of its level, with where it goes; the answer says the queue it will get to', () => {
+    const { send, onlyPut } = setUp()
+    const answer = send(delayed('3', { TAGS: 'A' }))
+    expect(answer.code).toBe(ResponseCode.SUCCESS)
+    expect(onlyPut().draft).toMatchObject({
+      topic: 'SCHEDULE_TOPIC_XXXX',
+      topicBytes: Buffer.from('SCHEDULE_TOPIC_XXXX'),
+      queueId: 2,
+    })
+    expect(Object.fromEntries(onlyPut().properties)).toMatchObject({
+      TAGS: 'A',
+      DELAY: '3',
+      REAL_TOPIC: 'TopicTest',
+      REAL_QID: '3',
+      CLUSTER: 'DefaultCluster',
+    })
+    expect(decodeSendMessageResponseHeader(answer.extFields)).toMatchObject({ queueId: 3, queueOffset: 41 })
+  })
+
+  test('a level above the highest counts as the highest, and says so', () => {
+    const { send, onlyPut } = setUp()
+    send(delayed('19'))
+    expect(onlyPut().draft.queueId).toBe(17)
+    expect(onlyPut().properties.get('DELAY')).toBe('18')
+  })
+
+  test.each(['0', '-1'])('DELAY %s is no delay', (level) => {
+    const { send, onlyPut } = setUp()
+    send(delayed(level))
+    expect(onlyPut().draft).toMatchObject({ topic: 'TopicTest', queueId: 3 })
+  })
+
+  test('DELAY wins over a timer, which is taken out', () => {
+    const { send, onlyPut } = setUp()
+    const timers = { TIMER_DELAY_SEC: '9', TIMER_DELAY_MS: '9', TIMER_DELIVER_MS: '9' }
+    expect(send(delayed('2', timers)).code).toBe(ResponseCode.SUCCESS)
+    expect([...onlyPut().properties.keys()].filter((name) => name.startsWith('TIMER'))).toEqual([])
+  })
+
+  test('where it goes wins over where it went before', () => {
+    const { send, onlyPut } = setUp()
+    send(delayed('2', { REAL_TOPIC: 'Elsewhere', REAL_QID: '9' }))
+    expect(onlyPut().properties.get('REAL_TOPIC')).toBe('TopicTest')
+    expect(onlyPut().properties.get('REAL_QID')).toBe('3')
+  })
+
+  test('WAIT is honoured, and not stored', () => {
+    const { send, onlyPut } = setUp()
+    send(delayed('2', { WAIT: 'false' }))
+    expect(onlyPut()).toMatchObject({ waits: false })
+    expect(onlyPut().properties.has('WAIT')).toBe(false)
+  })
+
+  test('the broker picks the real queue where the client leaves it to it', () => {
+    const { send, onlyPut } = setUp()
+    const answer = send(delayed('2', {}, { queueId: -1 }))
+    const queueId = Number(onlyPut().properties.get('REAL_QID'))
+    expect(queueId).toBeGreaterThanOrEqual(0)
+    expect(queueId).toBeLessThan(4)
+    expect(answer.extFields.queueId).toBe(String(queueId))
+  })
+
+  test('a retry that the consumer sends itself waits too, and comes back to the retry topic', () => {
+    const { send, onlyPut } = setUp()
+    expect(send(delayed('4', {}, { topic: '%RETRY%g', queueId: 0, reconsumeTimes: 1 })).code).toBe(ResponseCode.SUCCESS)
+    expect(onlyPut().draft).toMatchObject({ topic: 'SCHEDULE_TOPIC_XXXX', queueId: 3, reconsumeTimes: 1 })
+    expect(onlyPut().properties.get('REAL_TOPIC')).toBe('%RETRY%g')
   })
 })
