@@ -1,4 +1,5 @@
 import type { Timer } from '../platform/clock.ts'
+import { sameTableVersion } from '../wire/register-broker-body.ts'
 import { type ConfigStorage, ConfigTableFile } from './config-table-file.ts'
 import { type DataVersion, nextDataVersion, readDataVersion } from './data-version.ts'
 import { fastjsonPieces } from './fastjson-text.ts'
@@ -112,6 +113,7 @@ export class DelayOffsetManager {
     if (pending === null || pending.logEnd > this.#log().flushedOffset) return
     this.#pending = null
     const isSame =
+      sameTableVersion(pending.dataVersion, this.#dataVersion) &&
       pending.offsets.size === this.#offsets.size &&
       [...pending.offsets].every(([level, offset]) => this.#offsets.get(level) === offset)
     this.#offsets = new Map(pending.offsets)

@@ -4,6 +4,7 @@ import type { FileSystem } from '../platform/file-system.ts'
 import { ConsumeQueue } from './consume-queue.ts'
 import { DELETED_FOLDER, DeletedTopics } from './deleted-topics.ts'
 import { OpenFileCache } from './open-file-cache.ts'
+import { QueueFolders, type SharedByQueues, UnitBuffers } from './shared-by-queues.ts'
 
 /** Queue files open at once (DESIGN §8). */
 const OPEN_FILES_MAX = 512
@@ -29,6 +30,7 @@ export class ConsumeQueueStore {
   readonly #directory: string
   readonly #fileSize: number
   readonly #openFiles: OpenFileCache
+  readonly #shared: SharedByQueues
   readonly #topics = new Map<string, Map<number, ConsumeQueue>>()
   readonly #deleted: DeletedTopics
 
@@ -38,6 +40,7 @@ export class ConsumeQueueStore {
     this.#fileSize = fileSize
     this.#openFiles = new OpenFileCache(fileSystem, OPEN_FILES_MAX)
     this.#deleted = new DeletedTopics(fileSystem, directory, logger)
+    this.#shared = { buffers: new UnitBuffers(), folders: new QueueFolders(fileSystem) }
   }
 
   /**
@@ -78,8 +81,17 @@ export class ConsumeQueueStore {
     let queue = queues.get(queueId)
     if (queue === undefined) {
       const directory = join(this.#directory, topic, String(queueId))
-      const beginning = this.#deleted.beginningOf(topic)
-      queue = new ConsumeQueue(this.#fileSystem, this.#openFiles, directory, topic, queueId, this.#fileSize, beginning)
+      const beginning = this.#deleted.beginningOf(topic, queueId)
+      queue = new ConsumeQueue(
+        this.#fileSystem,
+        this.#openFiles,
+        this.#shared,
+        directory,
+        topic,
+        queueId,
+        this.#fileSize,
+        beginning,
+      )
       queues.set(queueId, queue)
     }
     return queue
@@ -104,15 +116,15 @@ export class ConsumeQueueStore {
     this.#deleted.sync(physicOffset, done)
   }
 
-  /** Records of `topic` before this place in the log are deleted. */
-  beginningOf(topic: string): number {
-    return this.#deleted.beginningOf(topic)
+  /** Records of the queue before this place in the log are deleted. */
+  beginningOf(topic: string, queueId: number): number {
+    return this.#deleted.beginningOf(topic, queueId)
   }
 
-  /** An empty queue in the place of one that was deleted elsewhere. Throws as the disk does. */
-  restart(queue: ConsumeQueue): ConsumeQueue {
-    const { topic, queueId, directory } = queue
-    this.#deleted.discard(directory)
+  /** An empty queue in the place of one that was deleted elsewhere, and begins with the record at `physicOffset`. Throws as the disk does. */
+  restart(queue: ConsumeQueue, physicOffset: number): ConsumeQueue {
+    const { topic, queueId } = queue
+    this.#deleted.addQueue(topic, queueId, physicOffset)
     queue.discard()
     this.#topics.get(topic)?.delete(queueId)
     return this.findOrCreate(topic, queueId)

@@ -5,6 +5,7 @@ import type { FileSystem, IoCallback } from '../platform/file-system.ts'
 import { putInt32, putInt64, readOffset } from '../wire/int64.ts'
 import { offsetFileName } from './mapped-file-queue.ts'
 import type { OpenFileCache } from './open-file-cache.ts'
+import type { FlushDone, SharedByQueues } from './shared-by-queues.ts'
 
 /** | physicOffset 8 | size 4 | tagsCode 8 | (ConsumeQueue.CQ_STORE_UNIT_SIZE) */
 export const UNIT_SIZE = 20
@@ -14,9 +15,9 @@ export const PRE_BLANK_SIZE = 0x7fffffff
 export const OFFSET_HIGH_MAX = 0x1f_ffff
 /** Most units read at once in the search for one that is no pre-blank. */
 const SEARCH_UNITS_MAX = 4096
-const PENDING_SIZE_MIN = 16 * UNIT_SIZE
-/** What a queue keeps for the units of its next round: some 400, which is a round of recovery with a handful of queues. */
-const PENDING_SIZE_KEPT = 8 * 1024
+/** Most units looked at in one go where a queue is likely to end: one page. */
+const END_UNITS = Math.floor(4096 / UNIT_SIZE)
+const NOTHING: Buffer = Buffer.alloc(0)
 
 /** One place of a queue. */
 export interface QueueUnit {
@@ -37,9 +38,10 @@ export class ConsumeQueue {
   readonly #beginning: number
   readonly #fileSystem: FileSystem
   readonly #openFiles: OpenFileCache
+  readonly #shared: SharedByQueues
   readonly #fileSize: number
   /** Start of each file in bytes, ascending. */
-  #fileStarts: number[]
+  #fileStarts: number[] = []
   /** Index of the next unit. */
   #maxIndex = 0
   /** See `minIndex`. */
@@ -47,16 +49,22 @@ export class ConsumeQueue {
   #lastPhysicOffset = -1
   /** Place in the log of the unit at `minIndex`, −1 where that is not known. */
   #minPhysicOffset = -1
-  #pending: Buffer = Buffer.alloc(0)
+  #pending = NOTHING
   #pendingSize = 0
-  /** Files with units that are not forced to the disk yet. */
-  readonly #unflushed = new Set<number>()
-  #nameUnsynced = false
+  /** Files with units that are not forced to the disk yet, each once; an array, because there is hardly ever more than one. */
+  #unflushed: number[] = []
+  /** Whether names in the queue's own folder are not forced to the disk yet. */
+  #namesUnsynced = false
+  #isDiscarded = false
 
-  /** @param beginning records before this place in the log are of a topic of the same name that was deleted */
+  /**
+   * @param shared with the other queues of the store
+   * @param beginning records before this place in the log are of a topic of the same name that was deleted
+   */
   constructor(
     fileSystem: FileSystem,
     openFiles: OpenFileCache,
+    shared: SharedByQueues,
     directory: string,
     topic: string,
     queueId: number,
@@ -66,13 +74,13 @@ export class ConsumeQueue {
     assert(fileSize % UNIT_SIZE === 0, `a queue file of ${fileSize} bytes does not hold whole units`)
     this.#fileSystem = fileSystem
     this.#openFiles = openFiles
+    this.#shared = shared
     this.directory = directory
     this.topic = topic
     this.topicBytes = Buffer.from(topic)
     this.queueId = queueId
     this.#fileSize = fileSize
     this.#beginning = beginning
-    this.#fileStarts = []
   }
 
   /** The queue offset the next message gets: behind all units, those that wait to be written included. */
@@ -100,7 +108,7 @@ export class ConsumeQueue {
 
   /** Whether units, or names of files, are not forced to the disk yet. */
   get isDirty(): boolean {
-    return this.#unflushed.size > 0 || this.#nameUnsynced
+    return this.#unflushed.length > 0 || this.#namesUnsynced
   }
 
   /** Whether units are gathered that `writePending` has not written. */
@@ -178,11 +186,12 @@ export class ConsumeQueue {
   /** Lets go of its files, which the caller removes, and of what waits to be written. Reads under way come to their end or find no file. */
   discard(): void {
     for (const fileStart of this.#fileStarts) this.#openFiles.close(this.#path(fileStart))
+    this.#isDiscarded = true
     this.#fileStarts = []
-    this.#unflushed.clear()
-    this.#nameUnsynced = false
+    this.#unflushed = []
+    this.#namesUnsynced = false
     this.#pendingSize = 0
-    this.#pending = Buffer.alloc(0)
+    this.#pending = NOTHING
     this.#minIndex = this.#maxIndex
   }
 
@@ -206,8 +215,9 @@ export class ConsumeQueue {
 
   #pendingRoom(size: number): number {
     if (this.#pendingSize + size > this.#pending.length) {
-      const larger = Buffer.allocUnsafe(Math.max(PENDING_SIZE_MIN, 2 * this.#pending.length))
+      const larger = this.#shared.buffers.take(this.#pendingSize + size)
       this.#pending.copy(larger, 0, 0, this.#pendingSize)
+      this.#shared.buffers.giveBack(this.#pending)
       this.#pending = larger
     }
     const at = this.#pendingSize
@@ -222,47 +232,69 @@ export class ConsumeQueue {
       const fileStart = from - (from % this.#fileSize)
       const size = Math.min(this.#pendingSize - at, fileStart + this.#fileSize - from)
       this.#fileFor(fileStart).writeSync([this.#pending.subarray(at, at + size)], from - fileStart)
-      this.#unflushed.add(fileStart)
+      this.#markUnflushed(fileStart)
       at += size
       from += size
     }
     this.#pendingSize = 0
-    if (this.#pending.length > PENDING_SIZE_KEPT) this.#pending = Buffer.alloc(0) // a burst must not cost memory for ever, times the number of queues
+    // A queue at rest holds none: there may be a hundred thousand.
+    this.#shared.buffers.giveBack(this.#pending)
+    this.#pending = NOTHING
+  }
+
+  #markUnflushed(fileStart: number): void {
+    if (!this.#unflushed.includes(fileStart)) this.#unflushed.push(fileStart)
+  }
+
+  #isUnflushedNoMore(fileStart: number): boolean {
+    const index = this.#unflushed.indexOf(fileStart)
+    if (index >= 0) this.#unflushed.splice(index, 1)
+    return index >= 0
   }
 
   #fileFor(fileStart: number) {
     const path = this.#path(fileStart)
     if (this.#fileStarts.at(-1) !== fileStart && !this.#fileStarts.includes(fileStart)) {
-      if (this.#fileStarts.length === 0) this.#fileSystem.makeDirectorySync(this.directory)
+      if (this.#fileStarts.length === 0) {
+        this.#fileSystem.makeDirectorySync(this.directory)
+        this.#shared.folders.made(this.directory)
+      }
       this.#openFiles.use(path).truncateSync(this.#fileSize)
       this.#fileStarts.push(fileStart)
-      this.#nameUnsynced = true
+      this.#namesUnsynced = true
     }
     return this.#openFiles.use(path)
   }
 
-  /** Forces everything written so far to the disk, names included. Stops at the first failure. */
-  flush(done: (error: NodeJS.ErrnoException | null) => void): void {
+  /**
+   * Forces everything written so far to the disk, names included, those of the folders above it too, as far as no other queue that is flushed
+   * at the same time does that. Stops at the first failure.
+   */
+  flush(done: FlushDone): void {
     const fileStarts = [...this.#unflushed]
-    if (this.#nameUnsynced) {
-      try {
-        for (const above of ['.', '..', '../..', '../../..']) this.#fileSystem.syncDirectorySync(join(this.directory, above))
-      } catch (error) {
-        return done(error as NodeJS.ErrnoException)
-      }
-      this.#nameUnsynced = false
-    }
     const flushNext = (): void => {
       const fileStart = fileStarts.shift()
-      if (fileStart === undefined) return done(null)
-      // Out of the set before the call: what is written during the call is not covered by it.
-      if (!this.#unflushed.delete(fileStart)) return flushNext() // deleted meanwhile; opening it would make it anew
+      if (fileStart === undefined) return this.#flushNames(done)
+      // Taken out before the call: what is written during the call is not covered by it.
+      if (!this.#isUnflushedNoMore(fileStart)) return flushNext() // deleted meanwhile; opening it would make it anew
       this.#openFiles.fdatasync(this.#path(fileStart), (error) => {
         if (error !== null) return done(error)
         flushNext()
       })
     }
     flushNext()
+  }
+
+  /** Behind the files, whose own sync has mostly brought the names along. */
+  #flushNames(done: FlushDone): void {
+    if (!this.#namesUnsynced) return done(null)
+    this.#namesUnsynced = false
+    // The folders of a queue that was deleted meanwhile are gone, which is no fault of the disk.
+    const unlessGone: FlushDone = (error) => done(this.#isDiscarded ? null : error)
+    this.#fileSystem.syncDirectory(this.directory, (error) => {
+      if (error !== null || this.#isDiscarded) return unlessGone(error)
+      this.#shared.folders.syncAbove(this.directory, unlessGone)
+    })
   }
 
   /** The index of the first unit in the file behind the one that holds `index`. */
@@ -324,21 +356,44 @@ export class ConsumeQueue {
    */
   cutTo(physicOffset: number, erase: boolean): QueueUnit | null {
     assert(this.#pendingSize === 0, 'a queue is not cut while units wait to be written')
-    let low = this.#firstIndex
-    let high = this.#fileEnd / UNIT_SIZE
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2)
-      const unit = this.readUnit(middle)
-      if (unit !== null && (unit.isPreBlank || unit.physicOffset < physicOffset)) low = middle + 1
-      else high = middle
-    }
+    const { index: low, last } = this.#findEnd(physicOffset)
     this.#maxIndex = low
     if (erase) this.#eraseBehindEnd(physicOffset > 0)
     this.#forgetMin()
-    const unit = low > this.#firstIndex ? this.readUnit(low - 1) : null
-    const last = unit === null || unit.isPreBlank ? null : unit
-    this.#lastPhysicOffset = last?.physicOffset ?? -1
-    return last
+    const end = last === null || last.isPreBlank ? null : last
+    this.#lastPhysicOffset = end?.physicOffset ?? -1
+    return end
+  }
+
+  /** The first index that holds no unit of a record below `physicOffset`, and the unit before it. */
+  #findEnd(physicOffset: number): { readonly index: number; readonly last: QueueUnit | null } {
+    let low = this.#firstIndex
+    let high = this.#fileEnd / UNIT_SIZE
+    let last: QueueUnit | null = null
+    // Mostly a page from the front of the last file tells it; a store may have a hundred thousand queues.
+    let middle = (this.#fileStarts.at(-1) ?? 0) / UNIT_SIZE
+    while (low < high) {
+      const units = this.#readUnits(middle, Math.min(END_UNITS, high - middle))
+      let kept = 0
+      for (; kept < units.length; kept++) {
+        const unit = units[kept] ?? null
+        if (unit === null || !(unit.isPreBlank || unit.physicOffset < physicOffset)) break
+        last = unit
+      }
+      if (kept > 0) low = middle + kept
+      if (kept < units.length || units.length === 0) high = middle + kept
+      middle = Math.floor((low + high) / 2)
+    }
+    return { index: low, last }
+  }
+
+  /** Units from `index` on, which has a file, null where nothing valid stands; no more than that file has. */
+  #readUnits(index: number, count: number): (QueueUnit | null)[] {
+    const fileStart = this.#fileStartOf(index)
+    const room = (fileStart + this.#fileSize) / UNIT_SIZE - index
+    const bytes = Buffer.alloc(Math.min(count, room) * UNIT_SIZE)
+    const size = this.#openFiles.use(this.#path(fileStart)).readSync(bytes, index * UNIT_SIZE - fileStart)
+    return Array.from({ length: Math.floor(size / UNIT_SIZE) }, (_, i) => unitAt(bytes, i * UNIT_SIZE))
   }
 
   /** @param keepsPlace whether the first file stays, though empty: its name is all that tells which queue offset comes next (D06) */
@@ -350,8 +405,8 @@ export class ConsumeQueue {
       this.#openFiles.close(path)
       this.#fileSystem.unlinkSync(path)
       this.#fileStarts.pop()
-      this.#unflushed.delete(last)
-      this.#nameUnsynced = true
+      this.#isUnflushedNoMore(last)
+      this.#namesUnsynced = true
     }
     const lastStart = this.#fileStarts.at(-1)
     if (lastStart === undefined) this.#maxIndex = 0
@@ -359,7 +414,7 @@ export class ConsumeQueue {
     const file = this.#openFiles.use(this.#path(lastStart))
     file.truncateSync(end - lastStart)
     file.truncateSync(this.#fileSize)
-    this.#unflushed.add(lastStart)
+    this.#markUnflushed(lastStart)
   }
 
   /**
@@ -411,7 +466,7 @@ export class ConsumeQueue {
     const path = this.#path(first)
     this.#fileSystem.unlinkSync(path)
     this.#fileStarts.shift()
-    this.#unflushed.delete(first)
+    this.#isUnflushedNoMore(first)
     this.#openFiles.close(path)
     return true
   }

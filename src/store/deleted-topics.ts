@@ -5,13 +5,14 @@ import type { FileSystem } from '../platform/file-system.ts'
 /** In the folder of the queues; no topic can have this name, and a stock broker finds no queue in it. */
 export const DELETED_FOLDER = '.deleted'
 const MARK = /^at-(\d{20})$/
+const QUEUE_MARK = /^queues-at-(\d{20})$/
 const LEFTOVER = /^files-(\d+)$/
 
 /**
  * Topics that were deleted while the log still holds their messages. `consumequeue/.deleted/at-<offset>/<topic>` stands for: the records of this
  * topic that lie before this offset of the log belong to no queue any more. It is made by moving the topic's own folder there, so a crash leaves
  * the topic as it was or deleted, never half of it; the files in it are removed later, the empty folder stays until the log has lost the
- * records (E05).
+ * records (E05). `queues-at-<offset>/<topic>/<queueId>` says the same of one queue, which a slave found begun anew.
  */
 export class DeletedTopics {
   readonly #fileSystem: FileSystem
@@ -19,7 +20,7 @@ export class DeletedTopics {
   readonly #queueDirectory: string
   readonly #logger: Logger
   /** Where the life of a topic of this name begins. */
-  readonly #beginnings = new Map<string, number>()
+  readonly #beginnings: Beginnings
   /** Folders whose files are to be removed. */
   readonly #removals: string[] = []
   #isRemoving = false
@@ -30,11 +31,12 @@ export class DeletedTopics {
     this.#queueDirectory = queueDirectory
     this.#directory = join(queueDirectory, DELETED_FOLDER)
     this.#logger = logger
+    this.#beginnings = new Beginnings()
   }
 
   /** Takes up what an earlier life has deleted. Throws as the disk does. */
   load(): void {
-    for (const [topic, offset] of deletedTopicsIn(this.#fileSystem, this.#queueDirectory)) this.#beginnings.set(topic, offset)
+    this.#beginnings.read(this.#fileSystem, this.#queueDirectory)
     for (const name of this.#fileSystem.listSync(this.#directory)) {
       const path = join(this.#directory, name)
       const count = LEFTOVER.exec(name)?.[1]
@@ -43,13 +45,30 @@ export class DeletedTopics {
         this.#remove(path)
       } else if (MARK.test(name)) {
         for (const topic of this.#fileSystem.listSync(path)) this.#removeFilesOf(join(path, topic))
+      } else if (QUEUE_MARK.test(name)) {
+        for (const topic of this.#fileSystem.listSync(path)) {
+          for (const queueId of this.#fileSystem.listSync(join(path, topic))) this.#removeFilesOf(join(path, topic, queueId))
+        }
       }
     }
   }
 
-  /** Records of `topic` before this offset have no queue; 0 where it was never deleted. */
-  beginningOf(topic: string): number {
-    return this.#beginnings.get(topic) ?? 0
+  /** Records of the queue before this offset have no place in it; 0 where it was never deleted. */
+  beginningOf(topic: string, queueId: number): number {
+    return this.#beginnings.of(topic, queueId)
+  }
+
+  /** Moves one queue out of the way, and marks its records before `offset` as deleted. Throws as the disk does. */
+  addQueue(topic: string, queueId: number, offset: number): void {
+    const markedTopic = join(this.#directory, `queues-${markName(offset)}`, topic)
+    const marked = join(markedTopic, String(queueId))
+    const source = join(this.#queueDirectory, topic, String(queueId))
+    this.#fileSystem.makeDirectorySync(markedTopic)
+    if (this.#fileSystem.statSync(source) === null) this.#fileSystem.makeDirectorySync(marked)
+    else this.#fileSystem.renameSync(source, marked)
+    this.#removeFilesOf(marked)
+    const before = this.#beginnings.setQueue(topic, queueId, offset)
+    if (before > 0) this.#remove(join(this.#directory, `queues-${markName(before)}`, topic, String(queueId)))
   }
 
   /**
@@ -65,8 +84,8 @@ export class DeletedTopics {
     else if (this.#fileSystem.statSync(marked) === null) this.#fileSystem.renameSync(source, marked)
     else this.discard(source) // twice deleted with no message between, but with queues made anew
     this.#removeFilesOf(marked)
-    const before = this.#beginnings.get(topic)
-    this.#beginnings.set(topic, Math.max(offset, before ?? 0))
+    const before = this.#beginnings.topics.get(topic)
+    this.#beginnings.topics.set(topic, Math.max(offset, before ?? 0))
     if (before !== undefined && before < offset) this.#remove(this.#markOf(topic, before))
   }
 
@@ -94,18 +113,23 @@ export class DeletedTopics {
 
   /** The log has lost what was before `minOffset`. */
   forgetBefore(minOffset: number): void {
-    for (const [topic, offset] of this.#beginnings) {
-      if (offset > minOffset) continue
-      this.#beginnings.delete(topic)
-      this.#remove(join(this.#directory, markName(offset)))
+    for (const [prefix, table] of [
+      ['', this.#beginnings.topics],
+      ['queues-', this.#beginnings.queues],
+    ] as const) {
+      for (const [name, offset] of table) {
+        if (offset > minOffset) continue
+        table.delete(name)
+        this.#remove(join(this.#directory, prefix + markName(offset)))
+      }
     }
   }
 
   /** What was to be written behind `endOffset` never was: a topic that is made anew begins there. @returns topics that begin earlier now */
   lower(endOffset: number): string[] {
-    const lowered = [...this.#beginnings].filter(([, offset]) => offset > endOffset)
+    const lowered = [...this.#beginnings.topics].filter(([, offset]) => offset > endOffset)
     for (const [topic, offset] of lowered) {
-      this.#beginnings.set(topic, endOffset)
+      this.#beginnings.topics.set(topic, endOffset)
       try {
         this.#fileSystem.makeDirectorySync(this.#markOf(topic, endOffset))
         this.#remove(this.#markOf(topic, offset))
@@ -141,18 +165,41 @@ export class DeletedTopics {
   }
 }
 
-/** What the folders of a store say about deleted topics: up to which offset of the log each is gone. */
-export function deletedTopicsIn(fileSystem: FileSystem, queueDirectory: string): Map<string, number> {
-  const beginnings = new Map<string, number>()
-  const directory = join(queueDirectory, DELETED_FOLDER)
-  for (const name of fileSystem.listSync(directory)) {
-    const offset = Number(MARK.exec(name)?.[1] ?? Number.NaN)
-    if (!Number.isSafeInteger(offset)) continue
-    for (const topic of fileSystem.listSync(join(directory, name))) {
-      beginnings.set(topic, Math.max(offset, beginnings.get(topic) ?? 0))
+/** Where topics, and single queues, begin in the log; what is not in it was never deleted. */
+export class Beginnings {
+  readonly topics = new Map<string, number>()
+  /** By `topic/queueId`. */
+  readonly queues = new Map<string, number>()
+
+  /** The larger of what is known of the topic and of its queue. */
+  of(topic: string, queueId: number): number {
+    if (this.topics.size + this.queues.size === 0) return 0
+    return Math.max(this.topics.get(topic) ?? 0, this.queues.get(`${topic}/${queueId}`) ?? 0)
+  }
+
+  /** @returns where it began before, 0 for nowhere */
+  setQueue(topic: string, queueId: number, offset: number): number {
+    const key = `${topic}/${queueId}`
+    const before = this.queues.get(key) ?? 0
+    this.queues.set(key, offset)
+    return before
+  }
+
+  /** Takes up what the folders of a store say. Throws as the disk does. */
+  read(fileSystem: FileSystem, queueDirectory: string): void {
+    const directory = join(queueDirectory, DELETED_FOLDER)
+    const add = (table: Map<string, number>, name: string, offset: number): void =>
+      void table.set(name, Math.max(offset, table.get(name) ?? 0))
+    for (const name of fileSystem.listSync(directory)) {
+      const offset = Number((MARK.exec(name) ?? QUEUE_MARK.exec(name))?.[1] ?? Number.NaN)
+      if (!Number.isSafeInteger(offset)) continue
+      for (const topic of fileSystem.listSync(join(directory, name))) {
+        if (MARK.test(name)) add(this.topics, topic, offset)
+        else
+          for (const queueId of fileSystem.listSync(join(directory, name, topic))) add(this.queues, `${topic}/${queueId}`, offset)
+      }
     }
   }
-  return beginnings
 }
 
 function markName(offset: number): string {

@@ -17,8 +17,8 @@ import { QueueFinder } from './queue-finder.ts'
 
 /** One turn of the loop dispatches no longer than this; the rest follows in the next turn (DESIGN §1.5). */
 const TURN_MS = 4
-/** Units that wait to be written, at most. */
-const GATHERED_UNITS_MAX = 8192
+/** Records whose units wait to be written, more or less at most: with so many, dispatch waits for the disk. */
+const GATHERED_RECORDS_MAX = 8192
 /** Records, or keys of records by the dozen, between two looks at the clock. */
 const RECORDS_PER_LOOK = 128
 const KEYS_PER_RECORD = 12
@@ -40,6 +40,15 @@ export interface DispatcherOptions {
   readonly index?: IndexService
   /** `messageDelayLevel`; stock's where nothing is said. */
   readonly delayLevels?: DelayLevels
+}
+
+/** Thousands of queues are written in several turns; what was gathered before the first of them counts as written after the last. */
+interface WritingPass {
+  /** Of the queues that were dirty when it began; those that come later stand behind them. */
+  queuesLeft: number
+  readonly records: number
+  readonly position: number
+  readonly storeTimestamp: number
 }
 
 /** Who wants to know of each record that a reader can get from now on; called for every one of them, so it has to be quick. */
@@ -75,6 +84,7 @@ export class Dispatcher {
   readonly #properties = new RecordProperties()
   /** Queues with gathered units. */
   readonly #dirty = new Set<ConsumeQueue>()
+  #pass: WritingPass | null = null
   #piece: Buffer = Buffer.alloc(0)
   #position = 0
   #writtenPosition = 0
@@ -87,7 +97,7 @@ export class Dispatcher {
   #stalledReason: string | null = null
   #writeFailure: string | null = null
   #turnPending = false
-  #gatheredUnits = 0
+  #gatheredRecords = 0
   #sinceLook = 0
   #unitTimer: Timer | null = null
   #restTimer: Timer | null = null
@@ -208,7 +218,7 @@ export class Dispatcher {
     const keys = this.#index?.take(bytes, fields, this.#properties, offset, this.#recordEnd) ?? 0
     this.#recordEnd = offset + fields.size
     this.#sinceLook += 1 + keys / KEYS_PER_RECORD
-    this.#gatheredUnits++
+    this.#gatheredRecords++
     return true
   }
 
@@ -235,42 +245,73 @@ export class Dispatcher {
   #restart(queue: ConsumeQueue, offset: number): ConsumeQueue {
     const { topic, queueId, maxIndex } = queue
     this.#logger.info({ topic, queueId, maxIndex, offset }, 'a queue begins anew: its topic was deleted and made again')
-    this.#dirty.delete(queue)
-    return this.#queues.restart(queue)
+    return this.#queues.restart(queue, offset)
   }
 
-  /** Writes what was gathered since the last call, units and index entries: one write per queue. Throws as the disk does; what is not written stays gathered. */
+  /** Writes all that is gathered, units and index entries: one write per queue. Throws as the disk does; what is not written stays gathered. */
   writeUnits(): void {
-    this.#unitTimer?.cancel()
-    this.#unitTimer = null
-    this.#gatheredUnits = 0
-    for (const queue of this.#dirty) {
-      queue.writePending()
-      this.#dirty.delete(queue)
-    }
-    this.#lastStoreTimestamp = this.#gatheredStoreTimestamp
-    this.#writtenPosition = this.#position
-    this.#index?.writePending()
+    this.#pass = null
+    this.#writeGathered(Number.POSITIVE_INFINITY)
   }
 
   /** `writeUnits` for those who cannot use its error: a failure stalls dispatch and is told by `onQueueWriteFailed`. */
   tryWriteUnits(): void {
+    this.#try(() => this.writeUnits())
+  }
+
+  /** Goes on where the turn before had to stop. */
+  readonly #writeForOneTurn = (): void => {
+    this.#try(() => this.#writeGathered(this.#clock.monotonicMs() + TURN_MS))
+  }
+
+  #try(write: () => void): void {
+    this.#unitTimer?.cancel()
+    this.#unitTimer = null
     if (this.#writeFailure !== null) return // only `retryUnits` may believe the disk again
     try {
-      this.writeUnits()
+      write()
     } catch (error) {
       this.#writeFailure = `the queues cannot be written: ${(error as Error).message}`
       this.#events.onQueueWriteFailed(error as Error)
     }
   }
 
+  #writeGathered(deadlineMs: number): void {
+    this.#pass ??= {
+      queuesLeft: this.#dirty.size,
+      records: this.#gatheredRecords,
+      position: this.#position,
+      storeTimestamp: this.#gatheredStoreTimestamp,
+    }
+    const pass = this.#pass
+    for (const queue of this.#dirty) {
+      if (pass.queuesLeft === 0) break
+      queue.writePending()
+      this.#dirty.delete(queue)
+      pass.queuesLeft--
+      if (pass.queuesLeft > 0 && this.#clock.monotonicMs() >= deadlineMs) return this.#writeSoon(0)
+    }
+    this.#pass = null
+    this.#gatheredRecords -= pass.records
+    this.#lastStoreTimestamp = pass.storeTimestamp
+    this.#writtenPosition = pass.position
+    this.#index?.writePending()
+    if (this.#gatheredRecords > 0) this.#writeSoon(this.#unitDelayMs)
+  }
+
+  #writeSoon(delayMs: number): void {
+    this.#unitTimer ??= this.#clock.setTimer(delayMs, this.#writeForOneTurn)
+  }
+
   /** @returns whether there is more to do at once */
   #dispatchForOneTurn(): boolean {
     const deadlineMs = this.#clock.monotonicMs() + TURN_MS
     let more = true
-    while (more && this.#clock.monotonicMs() < deadlineMs) more = this.#tryDispatchPiece(deadlineMs)
-    if (this.#unitDelayMs === 0 || this.#gatheredUnits >= GATHERED_UNITS_MAX) this.tryWriteUnits()
-    else if (this.#gatheredUnits > 0) this.#unitTimer ??= this.#clock.setTimer(this.#unitDelayMs, () => this.tryWriteUnits())
+    while (more && this.#gatheredRecords < GATHERED_RECORDS_MAX && this.#clock.monotonicMs() < deadlineMs)
+      more = this.#tryDispatchPiece(deadlineMs)
+    if (this.#gatheredRecords === 0) return more && this.#writeFailure === null
+    if (this.#unitDelayMs === 0 || this.#gatheredRecords >= GATHERED_RECORDS_MAX) this.#writeForOneTurn()
+    else this.#writeSoon(this.#unitDelayMs)
     return more && this.#writeFailure === null
   }
 

@@ -3,7 +3,7 @@ import type { FileSystem } from '../platform/file-system.ts'
 import type { RecordFields } from '../wire/message-record.ts'
 import { hasQueuePlace } from '../wire/message-sys-flag.ts'
 import type { RecordVisitor } from './commit-log-recovery.ts'
-import { DELETED_FOLDER, deletedTopicsIn } from './deleted-topics.ts'
+import { Beginnings, DELETED_FOLDER } from './deleted-topics.ts'
 import { inspectRecord, type StoredLog } from './log-verify.ts'
 import { QueueFiles, type StoredUnit } from './queue-files.ts'
 
@@ -62,8 +62,8 @@ export class QueueCheck {
   readonly #directory: string
   readonly #log: StoredLog
   readonly #endedInOrder: boolean
-  /** Records of these topics before these offsets have no unit. */
-  readonly #deleted: ReadonlyMap<string, number>
+  /** Records before these offsets have no unit. */
+  readonly #beginnings = new Beginnings()
   readonly #queues = new Map<string, Map<number, QueueState>>()
   readonly #faults: QueueFault[] = []
   #faultCount = 0
@@ -74,7 +74,7 @@ export class QueueCheck {
     this.#directory = join(storeDirectory, 'consumequeue')
     this.#log = log
     this.#endedInOrder = fileSystem.statSync(join(storeDirectory, 'abort')) === null
-    this.#deleted = deletedTopicsIn(fileSystem, this.#directory)
+    this.#beginnings.read(fileSystem, this.#directory)
     this.#load()
   }
 
@@ -82,7 +82,7 @@ export class QueueCheck {
   readonly visit: RecordVisitor = (bytes, _at, fields, offset) => {
     if (!hasQueuePlace(fields.sysFlag)) return
     const topic = topicOf(bytes, fields)
-    if (offset < (this.#deleted.get(topic) ?? 0)) return
+    if (offset < this.#beginnings.of(topic, fields.queueId)) return
     this.#placeCount++
     const queue = this.#queue(topic, fields.queueId)
     if (queue.firstMissing !== null) {

@@ -4,8 +4,10 @@ import { bench as idle } from './idle.bench.ts'
 import { type Bench, printMeasurement } from './lib/report.ts'
 import { bench as pull } from './pull.bench.ts'
 import { bench as start } from './start.bench.ts'
+import { bench as storeStart } from './store-start.bench.ts'
 import { bench as sync1 } from './sync-1.bench.ts'
 import { bench as sync64 } from './sync-64.bench.ts'
+import { bench as topics } from './topics.bench.ts'
 
 /*
  * `npm run bench` measures everything, `npm run bench -- NAME` one thing: one line of JSON per measurement. Figures differ by a third between
@@ -19,6 +21,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'sync-64': sync64,
   'catch-up': catchUp,
   pull,
+  topics,
+  'store-start': storeStart,
 }
 
 const name = process.argv[2]

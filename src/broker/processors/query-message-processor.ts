@@ -61,14 +61,12 @@ function answer(request: RemotingCommand, store: MessageStore, records: readonly
 async function collect(store: MessageStore, clock: Clock, search: Search, offsets: readonly number[]): Promise<Buffer[]> {
   const records: Buffer[] = []
   const turns = new LoopTurns(clock)
-  const beginning = store.queues.beginningOf(search.topic)
   let size = 0
   for (const offset of offsets) {
     if (records.length >= search.max) break
-    if (offset < beginning) continue // of a topic of this name that was deleted
     await turns.pause()
     const record = store.log.readRecord(offset)
-    if (record === null || !isWanted(record, offset, search)) continue
+    if (record === null || !isWanted(store, record, offset, search)) continue
     if (records.length > 0 && size + record.length > BODY_SIZE_MAX) break
     records.push(record)
     size += record.length
@@ -76,11 +74,12 @@ async function collect(store: MessageStore, clock: Clock, search: Search, offset
   return records
 }
 
-function isWanted(record: Buffer, offset: number, { topic, key, isUniqueKey }: Search): boolean {
+function isWanted(store: MessageStore, record: Buffer, offset: number, { topic, key, isUniqueKey }: Search): boolean {
   const fields = new RecordFields()
   fields.parse(record, 0, record.length, offset)
   const { topicAt, topicSize, propertiesAt, propertiesSize } = fields
   if (record.toString('utf8', topicAt, topicAt + topicSize) !== topic) return false
+  if (offset < store.queues.beginningOf(topic, fields.queueId)) return false // of a topic of this name that was deleted
   const properties = decodeProperties(record.subarray(propertiesAt, propertiesAt + propertiesSize))
   if (properties.get(PROPERTY_UNIQ_KEY) === key) return true
   return !isUniqueKey && (properties.get(PROPERTY_KEYS)?.split(' ').includes(key) ?? false)

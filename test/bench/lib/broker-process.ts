@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { atExit } from './at-exit.ts'
@@ -10,7 +10,7 @@ export const HA_BROKER = fileURLToPath(new URL('../../../dist/bin/ha-broker.js',
 /** Flags for the Node of the brokers, for instance `--cpu-prof --cpu-prof-dir=/tmp/profiles`. */
 const NODE_ARGS: readonly string[] = (process.env.BENCH_NODE_ARGS ?? '').split(' ').filter((arg) => arg !== '')
 
-const START_TIMEOUT_MS = 60_000
+const START_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_MS = 15_000
 /** USER_HZ, the unit of times in /proc: 100 wherever Linux runs. */
 export const TICKS_PER_SECOND = 100
@@ -97,10 +97,28 @@ export class BrokerProcess {
     clearTimeout(timer)
   }
 
+  /** Ends it as a crash of the process does: nothing is said, nothing written. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
   /** Resident memory. */
   rssBytes(): number {
     const kibibytes = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1]
     return Number(kibibytes) * 1024
+  }
+
+  /** How many files whose path is like this it holds open. */
+  openFiles(path: RegExp): number {
+    const folder = `/proc/${this.pid}/fd`
+    return readdirSync(folder).filter((name) => {
+      try {
+        return path.test(readlinkSync(`${folder}/${name}`))
+      } catch {
+        return false // closed meanwhile
+      }
+    }).length
   }
 
   /** Processor time so far, of all its threads, in user and system mode. */

@@ -1,10 +1,8 @@
-import { connect, type Socket } from 'node:net'
-import { FrameCutter, LENGTH_SIZE } from '../../../src/wire/frame-cutter.ts'
-import { encodeSendMessageRequestHeaderV2 } from '../../../src/wire/headers/send-message-request-header.ts'
-import { createRequest, encodeRemotingCommand } from '../../../src/wire/remoting-command.ts'
-import { RequestCode } from '../../../src/wire/request-code.ts'
+import type { Socket } from 'node:net'
+import { FrameCutter } from '../../../src/wire/frame-cutter.ts'
 import { ResponseCode } from '../../../src/wire/response-code.ts'
 import { serveJob } from './child-job.ts'
+import { connectTo, RESPONSE_CODE_AT, RESPONSE_OPAQUE_AT, sendFrame } from './raw-sender.ts'
 
 /*
  * A closed loop over one connection: a new send leaves for every answer that came. It does as little as it can per message, because it takes
@@ -32,14 +30,10 @@ export interface LoadResult {
 }
 
 const QUEUES = 4
-const OPAQUE_AT = LENGTH_SIZE + 9
-/** Of an answer without its length. */
-const RESPONSE_CODE_AT = 4
-const RESPONSE_OPAQUE_AT = 9
 const LATENCIES_MAX = 16 * 1024 * 1024
 
 serveJob(async (order: LoadOrder): Promise<LoadResult> => {
-  const socket = await connected(order.listen)
+  const socket = await connectTo(order.listen)
   return new Promise((resolve, reject) => {
     const loop = new ClosedLoop(socket, order, resolve)
     const fail = (error: Error): void => {
@@ -79,7 +73,7 @@ class ClosedLoop {
     this.#socket = socket
     this.#order = order
     this.#done = done
-    this.#frames = Array.from({ length: order.inFlight }, (_, place) => sendFrame(place, order.bodySize))
+    this.#frames = Array.from({ length: order.inFlight }, (_, place) => loadFrame(place, order.bodySize))
     this.#sentAtMs = new Float64Array(order.inFlight)
     this.#latenciesMs.fill(0) // touched now, so no page fault falls into the measured time
   }
@@ -142,37 +136,6 @@ class ClosedLoop {
   }
 }
 
-/** What a stock producer sends: the short field names in a binary header, a unique key and the wish to wait among the properties. */
-function sendFrame(place: number, bodySize: number): Buffer {
-  const fields = encodeSendMessageRequestHeaderV2({
-    producerGroup: 'bench-producers',
-    topic: 'bench-topic',
-    defaultTopic: 'TBW102',
-    defaultTopicQueueNums: QUEUES,
-    queueId: place % QUEUES,
-    sysFlag: 0,
-    bornTimestamp: Date.now(),
-    flag: 0,
-    properties: `UNIQ_KEY\u0001${place.toString(16).toUpperCase().padStart(32, '0')}\u0002WAIT\u0001true`,
-    reconsumeTimes: 0,
-    unitMode: false,
-    maxReconsumeTimes: null,
-    batch: false,
-    brokerName: null,
-  })
-  const [frame] = encodeRemotingCommand(
-    createRequest(RequestCode.SEND_MESSAGE_V2, fields, Buffer.alloc(bodySize, 'ha-broker bench '), 'ROCKETMQ'),
-  )
-  if (frame === undefined) throw new Error('a frame is at least one buffer')
-  frame.writeInt32BE(place, OPAQUE_AT)
-  return frame
-}
-
-function connected(listen: string): Promise<Socket> {
-  const colon = listen.lastIndexOf(':')
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: listen.slice(0, colon), port: Number(listen.slice(colon + 1)), noDelay: true })
-    socket.once('error', reject)
-    socket.once('connect', () => resolve(socket))
-  })
+function loadFrame(place: number, bodySize: number): Buffer {
+  return sendFrame({ opaque: place, topic: 'bench-topic', queueId: place % QUEUES, queueNums: QUEUES, bodySize })
 }

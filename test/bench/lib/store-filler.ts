@@ -1,6 +1,7 @@
 import { silentLogger } from '../../../src/base/logger.ts'
 import { nodePlatform } from '../../../src/platform/node-platform.ts'
 import { acquireProcessLock } from '../../../src/platform/process-lock.ts'
+import { DEFAULT_INDEX_GEOMETRY } from '../../../src/store/index-format.ts'
 import { MessageStore } from '../../../src/store/message-store.ts'
 import type { PutResult } from '../../../src/store/put-result.ts'
 import { encodeHost } from '../../../src/wire/socket-host.ts'
@@ -15,6 +16,8 @@ export interface FillOrder {
   readonly commitLogFileSize: number
   readonly bytes: number
   readonly bodySize: number
+  /** Whether each message has a key of its own and stands in the index under it, as a broker's do. */
+  readonly withIndex?: boolean
 }
 
 export interface FillResult {
@@ -27,7 +30,7 @@ const QUEUES = 4
 /** Puts between two looks at the log's end: few enough to stay inside the tail's memory, which the disk empties. */
 const BATCH = 1000
 
-serveJob(async ({ directory, commitLogFileSize, bytes, bodySize }: FillOrder): Promise<FillResult> => {
+serveJob(async ({ directory, commitLogFileSize, bytes, bodySize, withIndex = false }: FillOrder): Promise<FillResult> => {
   const options = {
     directory,
     commitLogFileSize,
@@ -45,6 +48,7 @@ serveJob(async ({ directory, commitLogFileSize, bytes, bodySize }: FillOrder): P
       syncTimeoutMs: 5000,
     },
     retention: RETENTION,
+    index: { enabled: withIndex, geometry: DEFAULT_INDEX_GEOMETRY },
   } as const
   const owner = { pid: process.pid, startedAt: new Date().toISOString() }
   const store = new MessageStore(nodePlatform(), silentLogger, options, { acquire: acquireProcessLock, owner })
@@ -52,7 +56,7 @@ serveJob(async ({ directory, commitLogFileSize, bytes, bodySize }: FillOrder): P
   const host = encodeHost('127.0.0.1', 10_911)
   const body = Buffer.alloc(bodySize, 'ha-broker bench ')
   const topicBytes = Buffer.from('bench-topic')
-  const properties = Buffer.from(`UNIQ_KEY\u0001${'0'.repeat(32)}\u0002WAIT\u0001true\u0002CLUSTER\u0001DefaultCluster`)
+  const properties = propertiesOf(0)
   let messages = 0
   let unanswered = 0
   let refused = 0
@@ -77,7 +81,7 @@ serveJob(async ({ directory, commitLogFileSize, bytes, bodySize }: FillOrder): P
           reconsumeTimes: 0,
           preparedTransactionOffset: 0,
           body,
-          properties,
+          properties: withIndex ? propertiesOf(messages + unanswered) : properties,
         },
         true,
         onResult,
@@ -90,3 +94,8 @@ serveJob(async ({ directory, commitLogFileSize, bytes, bodySize }: FillOrder): P
   if (unanswered > 0 || refused > 0) throw new Error(`${refused} messages were refused, ${unanswered} not answered`)
   return { endOffset: store.log.maxOffset, messages }
 })
+
+function propertiesOf(message: number): Buffer {
+  const key = message.toString(16).toUpperCase().padStart(32, '0')
+  return Buffer.from(`UNIQ_KEY\u0001${key}\u0002WAIT\u0001true\u0002CLUSTER\u0001DefaultCluster`)
+}

@@ -29,3 +29,10 @@ test('a snapshot stays as it was', () => {
   expect(snapshot).toEqual(['b'])
   expect(names.size).toBe(0)
 })
+
+test('those with a prefix lie together, whatever lies around them', () => {
+  const names = new SortedNames()
+  for (const name of ['b@2', 'a@1', 'b@1', 'b', 'ba@1', 'c@1', 'b?1']) names.add(name)
+  expect(names.startingWith('b@')).toEqual(['b@1', 'b@2'])
+  expect([names.startingWith('d'), names.startingWith('0'), new SortedNames().startingWith('a')]).toEqual([[], [], []])
+})

@@ -168,6 +168,30 @@ export function fileSystemContract(make: () => { fileSystem: FileSystem; root: s
     expect(() => fileSystem.renameSync(file, `${root}/x`)).toThrow(expect.objectContaining({ code: 'ENOENT' }))
   })
 
+  test('a folder is renamed with all in it, and never onto one that holds something', () => {
+    const { fileSystem, root, open } = setUp()
+    fileSystem.makeDirectorySync(`${root}/from/inner`)
+    open(`${root}/from/inner/file`, 'create').writeSync([Buffer.from('kept')], 0)
+    fileSystem.makeDirectorySync(`${root}/full/x`)
+    expect(() => fileSystem.renameSync(`${root}/from`, `${root}/full`)).toThrow(expect.objectContaining({ code: 'ENOTEMPTY' }))
+    expect(() => fileSystem.renameSync(`${root}/from`, `${root}/absent/to`)).toThrow(expect.objectContaining({ code: 'ENOENT' }))
+    fileSystem.renameSync(`${root}/from`, `${root}/to`)
+    expect(fileSystem.listSync(root)).toEqual(['full', 'to'])
+    expect(fileSystem.readFileSync(`${root}/to/inner/file`)?.toString()).toBe('kept')
+  })
+
+  test('a tree is removed with all in it, beside one of a similar name; an absent one is removed already', async () => {
+    const { fileSystem, root, open } = setUp()
+    fileSystem.makeDirectorySync(`${root}/tree/inner`)
+    open(`${root}/tree/inner/file`, 'create')
+    open(`${root}/tree2`, 'create')
+    await byCallback((done) => fileSystem.removeTree(`${root}/tree`, done))
+    expect(fileSystem.listSync(root)).toEqual(['tree2'])
+    await byCallback((done) => fileSystem.removeTree(`${root}/tree`, done))
+    await byCallback((done) => fileSystem.removeTree(`${root}/tree2`, done))
+    expect(fileSystem.listSync(root)).toEqual([])
+  })
+
   test('unlink removes the name at once, an open handle still reads', () => {
     const { fileSystem, root, open, file } = setUp()
     const handle = open(file, 'create')

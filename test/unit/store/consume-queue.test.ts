@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { ConsumeQueue } from '../../../src/store/consume-queue.ts'
 import { ConsumeQueueStore, isQueueName } from '../../../src/store/consume-queue-store.ts'
 import { OpenFileCache } from '../../../src/store/open-file-cache.ts'
+import { QueueFolders, UnitBuffers } from '../../../src/store/shared-by-queues.ts'
 import { REFUND_HASH, REFUND_TAGS_CODE, TAG_A_HASH } from '../../golden/worked-bytes.ts'
 import { MemoryFileSystem } from '../../helpers/memory-file-system.ts'
 import { overwrite, QUEUE_FILE_SIZE, resize, UNIT_SIZE } from '../../helpers/store-fixture.ts'
@@ -13,7 +14,8 @@ const PRE_BLANK = '00000000000000007fffffff0000000000000000'
 function setUp(fileSystem = new MemoryFileSystem()) {
   const openFiles = new OpenFileCache(fileSystem, 4)
   onTestFinished(() => openFiles.closeAll())
-  const queue = new ConsumeQueue(fileSystem, openFiles, DIRECTORY, 'TopicTest', 3, QUEUE_FILE_SIZE)
+  const shared = { buffers: new UnitBuffers(), folders: new QueueFolders(fileSystem) }
+  const queue = new ConsumeQueue(fileSystem, openFiles, shared, DIRECTORY, 'TopicTest', 3, QUEUE_FILE_SIZE)
   const hex = (fileStart = 0): string[] => {
     const bytes = fileSystem.readFileSync(`${DIRECTORY}/${String(fileStart).padStart(20, '0')}`) ?? Buffer.alloc(0)
     return Array.from({ length: bytes.length / UNIT_SIZE }, (_, i) => bytes.toString('hex', i * UNIT_SIZE, (i + 1) * UNIT_SIZE))
@@ -240,12 +242,12 @@ describe('flush', () => {
     expect(await flush(queue)).toBeNull()
     const done = fileSystem.operations.filter(({ operation }) => operation === 'fdatasync' || operation === 'syncDirectory')
     expect(done.map(({ path }) => path)).toEqual([
+      `${DIRECTORY}/00000000000000000000`,
+      `${DIRECTORY}/00000000000000004000`,
       DIRECTORY,
       '/store/consumequeue/TopicTest',
       '/store/consumequeue',
       '/store',
-      `${DIRECTORY}/00000000000000000000`,
-      `${DIRECTORY}/00000000000000004000`,
     ])
     expect(queue.isDirty).toBe(false)
     fill(queue, UNITS_PER_FILE + 1, UNITS_PER_FILE + 2)

@@ -1,8 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { deletedTopicsIn } from '../../../src/store/deleted-topics.ts'
+import type { CliIo } from '../../../src/cli/cli-io.ts'
+import { runVerify } from '../../../src/cli/verify-command.ts'
+import { Beginnings } from '../../../src/store/deleted-topics.ts'
 import type { GetMessageResult } from '../../../src/store/message-query.ts'
 import { until } from '../../helpers/ha-fixture.ts'
-import { RealDisk, type TestDisk, TestStore } from '../../helpers/store-fixture.ts'
+import { INDEX_GEOMETRY, RealDisk, type TestDisk, TestStore } from '../../helpers/store-fixture.ts'
 
 const FAR = 10_000_000
 
@@ -11,6 +13,24 @@ const maxOf = ({ store }: TestStore<TestDisk>, topic = 'T', queueId = 0): number
 function read({ store }: TestStore<TestDisk>, offset: number): Promise<GetMessageResult | null> {
   const query = { topic: 'T', queueId: 0, offset, countMax: 32, tagsCodes: null, reader: {} }
   return new Promise((resolve) => store.getMessages(query, (_error, result) => resolve(result)))
+}
+
+/** Where topics begin, as the folders say. */
+function marked({ fileSystem, root }: TestDisk): Beginnings {
+  const beginnings = new Beginnings()
+  beginnings.read(fileSystem, `${root}/consumequeue`)
+  return beginnings
+}
+
+/** What `verify` says of a store that has stopped. */
+async function verified({ store, disk }: TestStore<TestDisk>): Promise<number> {
+  await store.stop()
+  const io = { print: async () => {}, printError: async () => {} } as unknown as CliIo
+  return runVerify(
+    { directory: disk.root, otherDirectory: undefined, json: true, indexGeometry: INDEX_GEOMETRY },
+    io,
+    disk.fileSystem,
+  )
 }
 
 async function bodiesOf(store: TestStore<TestDisk>): Promise<string> {
@@ -73,6 +93,7 @@ describe.each([
     const after = await store[next]()
     expect(await bodiesOf(after)).toBe('body-new0 body-new1')
     expect((await after.put({ topic: 'T' })).queueOffset).toBe(2)
+    expect(await verified(after)).toBe(0)
   })
 
   test('twice, with and without messages between', async () => {
@@ -98,7 +119,7 @@ describe.each([
     expect(fileSystem.listSync(queues)).toEqual(['.deleted'])
     const mark = `${queues}/.deleted/${fileSystem.listSync(`${queues}/.deleted`)[0]}`
     await until(() => fileSystem.listSync(`${mark}/T`).length === 0, 'the files to go')
-    expect(deletedTopicsIn(fileSystem, queues)).toEqual(new Map([['T', store.store.range.maxOffset]]))
+    expect(marked(store.disk).topics).toEqual(new Map([['T', store.store.range.maxOffset]]))
     store.store.queues.forgetDeletedBefore(FAR)
     await until(() => fileSystem.listSync(`${queues}/.deleted`).length === 0, 'the mark to go')
   })
@@ -129,7 +150,11 @@ describe('a slave', () => {
     await follow()
     expect(maxOf(slave)).toBe(2)
     expect(await bodiesOf(slave)).toBe('body-new0 body-new1')
-    expect(await bodiesOf(await slave.afterKill({ isSlave: true }))).toBe('body-new0 body-new1')
+    const after = await slave.afterKill({ isSlave: true })
+    expect(await bodiesOf(after)).toBe('body-new0 body-new1')
+    expect(await verified(after)).toBe(0)
+    slave.store.queues.forgetDeletedBefore(FAR)
+    await until(() => slave.disk.fileSystem.listSync('/store/consumequeue/.deleted').length === 0, 'the mark to go')
   })
 
   test('E05: that is told late keeps what its master has sent since', async () => {
@@ -143,7 +168,7 @@ describe('a slave', () => {
     await slave.store.deleteTopic('T', endWhenAsked)
     expect(await bodiesOf(slave)).toBe('body-new0 body-new1')
     expect(await bodiesOf(await slave.restarted({ isSlave: true }))).toBe('body-new0 body-new1')
-    expect(deletedTopicsIn(slave.disk.fileSystem, '/store/consumequeue').get('T')).toBe(endWhenAsked)
+    expect(marked(slave.disk).topics.get('T')).toBe(endWhenAsked)
   })
 })
 
@@ -174,4 +199,35 @@ test('a topic that cannot be moved away is there as before, and told', async () 
   expect(maxOf(store)).toBe(5)
   expect((await store.put({ topic: 'T' })).queueOffset).toBe(5)
   onTestFinished(() => store.disk.fileSystem.clearFaults())
+})
+
+test.each([0, 1, 2, 3, 4, 5, 6, 8])(
+  'a flush of its queues that is under way (%i turns) does not take the deletion for a broken disk',
+  async (turnCount) => {
+    const store = await TestStore.open(new RealDisk())
+    await store.putEach(...messages(5, 'old'))
+    await store.dispatched()
+    const ended = new Promise<Error | null>((resolve) => store.store.queues.find('T', 0)?.flush(resolve))
+    for (let turn = 0; turn < turnCount; turn++) await new Promise((resolve) => setImmediate(resolve))
+    await store.store.deleteTopic('T')
+    expect(await ended).toBeNull()
+    expect(store.store.readOnlyReason).toBeNull()
+  },
+)
+
+test('the folder of a deleted queue that is to be synced is no broken disk', async () => {
+  const store = await TestStore.inMemory()
+  await store.putEach(...messages(5, 'old'))
+  await store.dispatched()
+  const queue = store.store.queues.find('T', 0)
+  const { fileSystem } = store.disk
+  const { syncDirectory } = fileSystem
+  let deleted: Promise<void> | null = null
+  fileSystem.syncDirectory = (path, done) => {
+    fileSystem.syncDirectory = syncDirectory.bind(fileSystem)
+    deleted = store.store.deleteTopic('T')
+    fileSystem.syncDirectory(path, done) // which is gone
+  }
+  expect(await new Promise((resolve) => queue?.flush(resolve))).toBeNull()
+  await deleted
 })
