@@ -45,8 +45,6 @@ export class DelayLevelQueue {
   #state: 'new' | 'idle' | 'waiting' | 'working' | 'stopped' = 'new'
   /** Queue offset of the next message. */
   #index: number
-  /** Whether messages came during work. */
-  #hasNews = false
   #timer: Timer | null = null
   /** Messages below this place are due at `#boundMs` at the latest: when that was set, they were all stored. */
   #boundIndex = 0
@@ -70,8 +68,7 @@ export class DelayLevelQueue {
 
   /** A message has come; it is due at `dueMs` by the wall clock. */
   arrived(dueMs: number): void {
-    if (this.#state === 'idle') this.#waitUntil(dueMs)
-    else this.#hasNews = true
+    if (this.#state === 'idle') this.#waitUntil(dueMs) // else it is behind others, or will be found when the work at hand is done
   }
 
   /** Delivers nothing more; resolves when what is under way has ended and is in the table. */
@@ -89,7 +86,6 @@ export class DelayLevelQueue {
   #look(): void {
     if (this.#state === 'stopped') return
     this.#state = 'working'
-    this.#hasNews = false
     this.#parts.store.unitReader.tagsCodes(SCHEDULE_TOPIC, this.#queueId, this.#index, BATCH_MAX, this, (error, found) => {
       if (this.#hasStopped()) return
       if (found === null) return this.#retry({ err: error }, 'delayed messages cannot be read: trying again')
@@ -98,14 +94,12 @@ export class DelayLevelQueue {
   }
 
   #onUnits(found: TagsCodes): void {
-    if (found.fromIndex > this.#index) this.#passOver(found.fromIndex)
     const nowMs = this.#parts.clock.wallMs()
     const { tagsCodes } = found
     let dueCount = 0
     while (dueCount < tagsCodes.length && this.#dueMsOf(found, dueCount, nowMs) <= nowMs) dueCount++
     if (dueCount > 0) return this.#deliver(dueCount)
     if (tagsCodes.length > 0) return this.#waitUntil(this.#dueMsOf(found, 0, nowMs))
-    if (this.#hasNews) return this.#look()
     this.#state = 'idle'
   }
 

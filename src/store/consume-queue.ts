@@ -267,8 +267,8 @@ export class ConsumeQueue {
   }
 
   /**
-   * Forces everything written so far to the disk, names included, those of the folders above it too. Stops at the first failure. The store runs
-   * one of these at a time.
+   * Forces everything written so far to the disk, names included, those of the folders above it too, as far as no other queue that is flushed
+   * at the same time does that. Stops at the first failure.
    */
   flush(done: FlushDone): void {
     const fileStarts = [...this.#unflushed]

@@ -7,9 +7,12 @@ import type { Dispatcher } from './dispatcher.ts'
 import type { IndexFlush } from './index-flush.ts'
 import type { IndexService } from './index-service.ts'
 import type { PutStatus } from './put-result.ts'
+import type { FlushDone } from './shared-by-queues.ts'
 import type { StoreCheckpoint } from './store-checkpoint.ts'
 
 const PAGE_SIZE = 4096
+/** Queues flushed at once while the store settles: the disk takes several in about the time of one, and nobody else wants the thread pool then. */
+const SETTLING_AT_ONCE = 4
 
 export interface FlushOptions {
   readonly flushDiskType: 'ASYNC_FLUSH' | 'SYNC_FLUSH'
@@ -43,6 +46,8 @@ interface Sweep {
   readonly coversTimestamp: number
   readonly coversOffset: number
   readonly index: IndexFlush | null
+  /** Queues flushed at once: 1 beside the work of a broker that serves (DESIGN §5, thread pool budget). */
+  readonly atOnce: number
 }
 
 /**
@@ -104,7 +109,7 @@ export class FlushService {
     const { logIntervalMs, queueIntervalMs } = this.#options
     this.#timers = [
       this.#clock.setInterval(logIntervalMs, () => this.#logTick()),
-      this.#clock.setInterval(queueIntervalMs, () => this.#startSweep()),
+      this.#clock.setInterval(queueIntervalMs, () => this.#startSweep(1)),
     ]
   }
 
@@ -123,7 +128,7 @@ export class FlushService {
     this.#next()
     await this.#idle()
     if (!this.#failed) this.#dispatcher.tryWriteUnits()
-    this.#startSweep()
+    this.#startSweep(SETTLING_AT_ONCE)
     await this.#idle()
     return !this.#failed
   }
@@ -143,11 +148,11 @@ export class FlushService {
     this.#next()
   }
 
-  #startSweep(): void {
+  #startSweep(atOnce: number): void {
     if (this.#sweep !== null || this.#failed) return
     const { lastStoreTimestamp: coversTimestamp, writtenPosition: coversOffset } = this.#dispatcher
     const index = this.#index?.startFlush() ?? null
-    this.#sweep = { queues: this.#queues.queues(), coversTimestamp, coversOffset, index }
+    this.#sweep = { queues: this.#queues.queues(), coversTimestamp, coversOffset, index, atOnce }
     this.#next()
   }
 
@@ -177,13 +182,12 @@ export class FlushService {
     )
   }
 
-  #sweepNext({ queues, coversTimestamp, coversOffset, index }: Sweep): void {
+  #sweepNext({ queues, coversTimestamp, coversOffset, index, atOnce }: Sweep): void {
     this.#lastWasLog = false
-    for (let step = queues.next(); step.done !== true; step = queues.next()) {
-      const queue = step.value
-      if (!queue.isDirty) continue
+    const batch = nextDirty(queues, atOnce)
+    if (batch.length > 0) {
       return this.#run(
-        (done) => queue.flush(done),
+        (done) => flushTogether(batch, done),
         () => {},
       )
     }
@@ -257,5 +261,27 @@ export class FlushService {
     if (!this.#busy && (this.#failed || (this.#waiters.length === 0 && !this.#logFlushDue && this.#sweep === null)))
       return Promise.resolve()
     return new Promise((resolve) => this.#idleWaiters.push(resolve))
+  }
+}
+
+function nextDirty(queues: Iterator<ConsumeQueue>, count: number): ConsumeQueue[] {
+  const batch: ConsumeQueue[] = []
+  while (batch.length < count) {
+    const step = queues.next()
+    if (step.done === true) break
+    if (step.value.isDirty) batch.push(step.value)
+  }
+  return batch
+}
+
+/** Ends when all have ended, with the first error. */
+function flushTogether(queues: readonly ConsumeQueue[], done: FlushDone): void {
+  let left = queues.length
+  let firstError: NodeJS.ErrnoException | null = null
+  for (const queue of queues) {
+    queue.flush((error) => {
+      firstError ??= error
+      if (--left === 0) done(firstError)
+    })
   }
 }

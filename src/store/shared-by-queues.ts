@@ -53,7 +53,10 @@ export class QueueFolders {
     for (const folder of foldersAbove(directory)) this.#unsynced.add(folder)
   }
 
-  /** Forces the names above the folder of a queue to the disk, unless that was done since the last `made` below them. Never two at a time. */
+  /**
+   * Forces the names above the folder of a queue to the disk, unless that was done since the last `made` below them, or is being
+   * done for another queue: whoever flushes several at once waits for the end of all.
+   */
   syncAbove(directory: string, done: FlushDone): void {
     const folders = foldersAbove(directory)
     const syncNext = (): void => {

@@ -58,6 +58,4 @@ export class DelayLevels {
 }
 
 /** The default of `messageDelayLevel` (MessageStoreConfig). */
-const STOCK_DELAY_LEVELS_TEXT = '1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h'
-
-export const STOCK_DELAY_LEVELS = new DelayLevels(STOCK_DELAY_LEVELS_TEXT)
+export const STOCK_DELAY_LEVELS = new DelayLevels('1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h')

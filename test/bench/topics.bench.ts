@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerProcess } from './lib/broker-process.ts'
 import { runJob } from './lib/child-job.ts'
@@ -13,6 +14,11 @@ const CYCLES = 2
 /** One sweep of the flush service over all queues falls into it. */
 const SETTLE_MS = 12_000
 const QUEUE_FILE = /\/consumequeue\/.*\/\d{20}$/
+/** Of the checkpoint: store time of the last message whose queue is on disk. */
+const LOGICS_TIMESTAMP_AT = 8
+const SWEEP_TIMEOUT_MS = 10 * 60_000
+/** The last message was stored at most so long before its generator had ended. */
+const SENT_WITHIN_MS = 2000
 const GOAL_RSS = 'at most 350'
 
 interface Figures {
@@ -20,6 +26,8 @@ interface Figures {
   readonly handles: number
   readonly send: TopicResult
   readonly loop: LoopDelay
+  /** When the last message had been sent, ms since 1970. */
+  readonly sentMs: number
 }
 
 /**
@@ -39,6 +47,7 @@ export const bench: Bench = async (report) => {
     try {
       phases.made = await send(broker, 1)
       phases.cycled = await send(broker, CYCLES)
+      await untilSwept(`${store}/checkpoint`, phases.cycled.sentMs)
     } finally {
       await broker.stop()
     }
@@ -65,6 +74,19 @@ export const bench: Bench = async (report) => {
   })
 }
 
+/**
+ * Waits until every queue has been flushed, as the checkpoint tells that is written behind each sweep over all of them: a stop has no more than
+ * its ten seconds for that.
+ * @param sentMs when the last message had been sent, ms since 1970
+ */
+async function untilSwept(checkpoint: string, sentMs: number): Promise<void> {
+  const deadlineMs = performance.now() + SWEEP_TIMEOUT_MS
+  while (Number(readFileSync(checkpoint).readBigInt64BE(LOGICS_TIMESTAMP_AT)) < sentMs - SENT_WITHIN_MS) {
+    if (performance.now() > deadlineMs) throw new Error('the queues are not flushed in time')
+    await sleep(500)
+  }
+}
+
 /** Sends, and what the broker does of itself afterwards; memory is the most that was seen. */
 async function sendToAll(broker: BrokerProcess, loop: LoopDelayWatch, order: Omit<TopicOrder, 'listen'>): Promise<Figures> {
   await loop.take(broker)
@@ -76,8 +98,9 @@ async function sendToAll(broker: BrokerProcess, loop: LoopDelayWatch, order: Omi
   try {
     const module = new URL('./lib/topic-generator.ts', import.meta.url)
     const send = await runJob<TopicOrder, TopicResult>(module, { ...order, listen: broker.listen })
+    const sentMs = Date.now()
     await sleep(SETTLE_MS)
-    return { rssMB, handles, send, loop: await loop.take(broker) }
+    return { rssMB, handles, send, loop: await loop.take(broker), sentMs }
   } finally {
     clearInterval(watch)
   }

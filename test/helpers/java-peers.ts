@@ -22,6 +22,7 @@ const run = promisify(execFile)
 export async function javaPeersMissing(): Promise<string | null> {
   for (const [command, ...args] of [
     ['java', '-version'],
+    ['javac', '-version'],
     ['mvn', '-version'],
   ] as const) {
     try {
@@ -34,7 +35,7 @@ export async function javaPeersMissing(): Promise<string | null> {
 }
 
 /** The folder with the jars of one version; fetched where they are not there yet. */
-async function rocketmqJars(version = ROCKETMQ_VERSION): Promise<string> {
+export async function rocketmqJars(version = ROCKETMQ_VERSION): Promise<string> {
   const folder = join(tmpdir(), `ha-broker-rocketmq-${version}`)
   if (existsSync(folder)) return folder
   const fetched = mkdtempSync(`${folder}-`)
@@ -50,7 +51,7 @@ async function rocketmqJars(version = ROCKETMQ_VERSION): Promise<string> {
 }
 
 /** A port that was free a moment ago; with room below and above for the ports a broker derives from it. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = await portOfListener(0)
     try {
@@ -216,20 +217,24 @@ export async function mqadminOf(version: string, folder: string, ...args: string
 }
 
 /**
- * Runs a Java source file of test/interop against the clients of a version, and resolves with what it printed.
+ * Runs a Java source file of test/interop/java against the clients of a version, and resolves with what it printed.
  * @throws Error (rejection) where it ends with anything but 0
  */
 export function javaProgram(version: string, folder: string, file: string, ...args: string[]): Promise<string> {
-  return runJava(version, folder, [fileURLToPath(new URL(`../interop/${file}`, import.meta.url)), ...args])
+  return runJava(version, folder, [fileURLToPath(new URL(`../interop/java/${file}`, import.meta.url)), ...args])
 }
 
 async function runJava(version: string, folder: string, args: readonly string[]): Promise<string> {
   const jars = await rocketmqJars(version)
   const home = [`-Duser.home=${folder}`, `-Drocketmq.home.dir=${folder}`]
-  const { stdout, stderr } = await run('java', ['-Xmx256m', ...home, '-cp', join(jars, '*'), ...args], {
-    env: { ...process.env, ROCKETMQ_HOME: folder },
-    timeout: START_TIMEOUT_MS,
-  })
+  const { stdout, stderr } = await run(
+    'java',
+    ['-Xmx256m', '-XX:TieredStopAtLevel=1', ...home, '-cp', join(jars, '*'), ...args],
+    {
+      env: { ...process.env, ROCKETMQ_HOME: folder },
+      timeout: START_TIMEOUT_MS,
+    },
+  )
   return stdout + stderr
 }
 

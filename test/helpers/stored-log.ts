@@ -22,19 +22,33 @@ export function logBytes(store: string): { readonly start: number; readonly byte
   return { start: Number(names[0] ?? 0), bytes: Buffer.concat(names.map((name) => readFileSync(join(directory, name)))) }
 }
 
-/** Reads every whole record from the log's first byte on. */
-export function readStoredLog(store: string): { readonly messages: StoredMessage[]; readonly end: number } {
-  const { start, bytes } = logBytes(store)
-  const fileSize = readFileSync(join(store, 'commitlog', readdirSync(join(store, 'commitlog')).sort()[0] ?? '')).length
-  const fields = new RecordFields()
+/** Reads every whole record from the log's first byte on, file by file: a log may be larger than memory. */
+export function readStoredLog(store: string): {
+  readonly messages: StoredMessage[]
+  readonly start: number
+  readonly end: number
+} {
+  const directory = join(store, 'commitlog')
+  const names = readdirSync(directory).sort()
   const messages: StoredMessage[] = []
+  const start = Number(names[0] ?? 0)
+  let end = start
+  for (const name of names) {
+    if (Number(name) !== end) break
+    const bytes = readFileSync(join(directory, name))
+    end += readFileRecords(bytes, end, messages)
+    if (end !== Number(name) + bytes.length) break
+  }
+  return { messages, start, end }
+}
+
+/** Adds what one file holds, and says how many bytes of it are sound: all of them where it ends with a blank record. */
+function readFileRecords(bytes: Buffer, start: number, messages: StoredMessage[]): number {
+  const fields = new RecordFields()
   let at = 0
   while (at < bytes.length) {
     const kind = fields.parse(bytes, at, bytes.length, start + at)
-    if (kind === 'blank') {
-      at += fileSize - (at % fileSize)
-      continue
-    }
+    if (kind === 'blank') return bytes.length
     // A part of a frame may have come: the body's CRC does not cover what stands behind the body.
     if (kind !== 'message' || !bodyIsSound(bytes, at, fields) || isTornBehindBody(bytes, fields)) break
     const record = readMessageRecord(bytes, at, fields)
@@ -48,7 +62,33 @@ export function readStoredLog(store: string): { readonly messages: StoredMessage
     })
     at += fields.size
   }
-  return { messages, end: start + at }
+  return at
+}
+
+/**
+ * Compares two logs from where both begin to where both end (a Java broker leaves stale bytes and a spare file behind its end).
+ * @returns how many bytes are the same, and the offset of the first that differs
+ */
+export function compareLogs(a: string, b: string): { readonly compared: number; readonly differsAt: number | null } {
+  const [left, right] = [readStoredLog(a), readStoredLog(b)]
+  const end = Math.min(left.end, right.end)
+  let at = Math.max(left.start, right.start)
+  const first = at
+  while (at < end) {
+    const bytes = readFileSync(fileAt(a, at))
+    const other = readFileSync(fileAt(b, at))
+    const size = Math.min(bytes.length, end - at)
+    if (!bytes.subarray(0, size).equals(other.subarray(0, size))) {
+      return { compared: at - first, differsAt: at + bytes.findIndex((byte, index) => byte !== other[index]) }
+    }
+    at += size
+  }
+  return { compared: at - first, differsAt: null }
+}
+
+/** Of the file that begins there: both logs have files of one size. */
+function fileAt(store: string, offset: number): string {
+  return join(store, 'commitlog', String(offset).padStart(20, '0'))
 }
 
 /** Which acknowledged messages a store does not hold as they were sent, at the place their sender was told. */

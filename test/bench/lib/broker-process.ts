@@ -10,7 +10,7 @@ export const HA_BROKER = fileURLToPath(new URL('../../../dist/bin/ha-broker.js',
 /** Flags for the Node of the brokers, for instance `--cpu-prof --cpu-prof-dir=/tmp/profiles`. */
 const NODE_ARGS: readonly string[] = (process.env.BENCH_NODE_ARGS ?? '').split(' ').filter((arg) => arg !== '')
 
-const START_TIMEOUT_MS = 60_000
+const START_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_MS = 15_000
 /** USER_HZ, the unit of times in /proc: 100 wherever Linux runs. */
 export const TICKS_PER_SECOND = 100

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { DelayOffsetManager } from '../../../src/broker/delay-offset-manager.ts'
+import { type SlaveTables, synchronizedTables } from '../../../src/broker/synchronized-tables.ts'
 import { delayOffsetTable } from '../../../src/broker/wire-tables.ts'
+import { nodeClock } from '../../../src/platform/node-clock.ts'
+import { RequestCode } from '../../../src/wire/request-code.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { turns } from '../../helpers/ha-fixture.ts'
 import { MemoryFileSystem } from '../../helpers/memory-file-system.ts'
@@ -159,6 +162,21 @@ describe('E09: the table of the master', () => {
     const { offsets } = setUp()
     await offsets.replaceAll(new Map([[1, 5]]), VERSION)
     expect(offsets.get(1)).toBe(5)
+  })
+
+  test.each([
+    ['of ours waits for the log', '{"dataVersion":{"counter":7},"logEndOffset":700,"offsetTable":{"1":5}}', 0, 5],
+    ['of a stock master does not', '{"dataVersion":{"counter":7},"offsetTable":{1:5}}', 5, 5],
+    ['with an end that is none does not', '{"logEndOffset":"x","offsetTable":{1:5}}', 5, 5],
+  ])('%s when it comes by code 45', async (_what, body, before, after) => {
+    const { offsets, log } = setUp()
+    const tables = synchronizedTables({ clock: nodeClock, delayOffsets: offsets } as SlaveTables)
+    const table = tables.find(({ code }) => code === RequestCode.GET_ALL_DELAY_OFFSET)
+    await table?.apply(Buffer.from(body), true)
+    expect(offsets.get(1)).toBe(before)
+    log.flushedOffset = 700
+    offsets.settle()
+    expect(offsets.get(1)).toBe(after)
   })
 
   test('tells where the log has to end, for other slaves of ours', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { DELAY_ROWS } from '../../../src/config/rows/delay.ts'
 import { DelayLevels, STOCK_DELAY_LEVELS } from '../../../src/wire/delay-level.ts'
 
 const STORED = 1_700_000_000_000
@@ -20,6 +21,13 @@ describe('the stock levels', () => {
 
   test.each(['0', '-1', '', ' 3', '3.5', 'x', '1e1'])('%j is no level', (level) => {
     expect(STOCK_DELAY_LEVELS.deliverTimestamp(level, STORED)).toBe(null)
+  })
+
+  test('are the default of messageDelayLevel', () => {
+    const { default: text } = DELAY_ROWS[0]
+    const levels = new DelayLevels(text)
+    const delays = (of: DelayLevels) => Array.from({ length: of.count }, (_, i) => of.delayMs(i + 1))
+    expect(delays(levels)).toEqual(delays(STOCK_DELAY_LEVELS))
   })
 
   test('there are 18', () => {

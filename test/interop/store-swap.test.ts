@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { parseFastjson } from '../../src/wire/fastjson-reader.ts'
+import { JavaClient, type Sent } from '../helpers/java-client.ts'
+import { mqadmin } from '../helpers/java-peers.ts'
+import { notAsSent, report } from '../helpers/matrix.ts'
+import { askUntil, type Kind, Peer, routeWhen, startNameServer } from '../helpers/peers.ts'
+import { missingFrom, queueOffsetFaults, readStoredLog } from '../helpers/stored-log.ts'
+import { temporaryFolder } from '../helpers/temporary-folder.ts'
+
+/** So small that each broker goes through several files of log, queues and index. */
+const SMALL_FILES = {
+  mappedFileSizeCommitLog: 1024 * 1024,
+  mappedFileSizeConsumeQueue: 2000,
+  maxHashSlotNum: 1000,
+  maxIndexNum: 1500,
+}
+const TOPIC = 'Swap'
+const READ_BEFORE = 900
+const LEFT = 300
+const SWAP_TIMEOUT_MS = 60_000
+
+/** How the store of one broker, used by both kinds in turn, is followed. */
+class Swapped {
+  readonly #folder: string
+  readonly #namesrvAddr: string
+  readonly sent: Sent[] = []
+  #clients = 0
+
+  constructor(folder: string, namesrvAddr: string) {
+    this.#folder = folder
+    this.#namesrvAddr = namesrvAddr
+  }
+
+  async produce(count: number): Promise<readonly Sent[]> {
+    const options = { namesrv: this.#namesrvAddr, topic: TOPIC, count, maxSize: 65_536, first: this.#clients * 100_000 }
+    const { acked, failures } = await JavaClient.produce(this.#clientFolder(), options)
+    expect(failures).toEqual(new Map())
+    this.sent.push(...acked)
+    return acked
+  }
+
+  /** Reads as this group until all of `wanted` came. */
+  async consume(group: string, wanted: readonly Sent[]): Promise<readonly Sent[]> {
+    const consumer = await JavaClient.consume(this.#clientFolder(), { namesrv: this.#namesrvAddr, topic: TOPIC, group })
+    await consumer.receivedAll(wanted)
+    await consumer.stop()
+    expect(notAsSent(wanted, consumer.received)).toEqual([])
+    return consumer.received
+  }
+
+  #clientFolder(): string {
+    return join(this.#folder, `client-${this.#clients++}`)
+  }
+}
+
+/** Resolves when the store's own files say that the group has read `count` messages: kill -9 leaves what is written. */
+async function offsetsWritten(store: string, group: string, count: number): Promise<void> {
+  const total = async (): Promise<number> => {
+    const text = readFileSync(join(store, 'config', 'consumerOffset.json'), 'utf8')
+    const { offsetTable } = parseFastjson(text) as unknown as { offsetTable: Record<string, Record<string, number>> }
+    return Object.values(offsetTable[`${TOPIC}@${group}`] ?? {}).reduce((sum, offset) => sum + offset, 0)
+  }
+  await askUntil('consumerOffset.json', total, (sum) => sum === count, SWAP_TIMEOUT_MS)
+}
+
+/** The stock tool finds messages by their keys, and by the ids clients gave them. */
+async function expectFoundByKey(folder: string, namesrvAddr: string, messages: readonly Sent[]): Promise<void> {
+  for (const { key, name, queueId, queueOffset } of messages) {
+    const tools = join(folder, 'tools')
+    const row = new RegExp(`${key} +${queueId} +${queueOffset}\\b`)
+    expect(await mqadmin(tools, 'queryMsgByKey', '-t', TOPIC, '-k', name, '-n', namesrvAddr)).toMatch(row)
+    const byId = await mqadmin(tools, 'queryMsgByUniqueKey', '-t', TOPIC, '-i', key, '-n', namesrvAddr)
+    expect(byId).toMatch(new RegExp(`Queue Offset: +${queueOffset}\\b`))
+  }
+}
+
+const first = (messages: readonly Sent[]): Sent[] => messages.slice(0, 1)
+
+describe.each(['SIGTERM', 'SIGKILL'] as const)('a store that is handed on after %s', (signal) => {
+  test.each<Kind>(['node', 'java'])(
+    'a broker of the other kind serves and appends, and gives it back: first %s',
+    async (kind) => {
+      const folder = temporaryFolder()
+      const namesrvAddr = await startNameServer('node', folder)
+      const swapped = new Swapped(folder, namesrvAddr)
+      const options = { role: 'ASYNC_MASTER', folder: join(folder, 'b'), namesrvAddr, settings: SMALL_FILES } as const
+
+      let broker = await Peer.start(kind, options)
+      await routeWhen(namesrvAddr, 'TBW102', /"perm":7/)
+      const read = await swapped.produce(READ_BEFORE)
+      await swapped.consume('group', read)
+      await offsetsWritten(broker.store, 'group', read.length)
+      const left = await swapped.produce(LEFT)
+      await broker.stop(signal)
+
+      broker = await broker.asOther()
+      await routeWhen(namesrvAddr, TOPIC, new RegExp(broker.listen))
+      const second = await swapped.produce(READ_BEFORE)
+      const continued = await swapped.consume('group', [...left, ...second])
+      expect(continued).toHaveLength(left.length + second.length)
+      await swapped.consume('all-2', swapped.sent)
+      if (broker.kind === 'java') await expectFoundByKey(folder, namesrvAddr, [...first(read), ...first(left), ...first(second)])
+      await offsetsWritten(broker.store, 'group', swapped.sent.length)
+      await broker.stop(signal)
+
+      broker = await broker.asOther()
+      await routeWhen(namesrvAddr, TOPIC, new RegExp(broker.listen))
+      const third = await swapped.produce(LEFT)
+      expect(await swapped.consume('group', third)).toHaveLength(third.length)
+      await swapped.consume('all-3', swapped.sent)
+      await expectFoundByKey(folder, namesrvAddr, [...first(read), ...first(second), ...first(third)])
+      await broker.stop(signal)
+
+      expect(missingFrom(broker.store, swapped.sent)).toEqual([])
+      expect(queueOffsetFaults(broker.store)).toEqual([])
+      report(`store of ${kind} and back, by ${signal}`, {
+        messages: swapped.sent.length,
+        logEnd: readStoredLog(broker.store).end,
+      })
+    },
+    240_000,
+  )
+})
