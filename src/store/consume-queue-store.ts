@@ -22,6 +22,12 @@ export function isQueueName(topic: string, topicSize: number, queueId: number): 
   return queueId >= 0 && topicSize > 0 && topicSize <= TOPIC_SIZE_MAX && topic !== '.' && topic !== '..' && !/[/\\\0]/.test(topic)
 }
 
+interface TopicQueues {
+  readonly name: string
+  readonly bytes: Buffer
+  readonly byId: Map<number, ConsumeQueue>
+}
+
 /** All queues of the store: `consumequeue/<topic>/<queueId>/` (ConsumeQueueStore). */
 export class ConsumeQueueStore {
   readonly #fileSystem: FileSystem
@@ -29,7 +35,7 @@ export class ConsumeQueueStore {
   readonly #fileSize: number
   readonly #openFiles: OpenFileCache
   readonly #shared: SharedByQueues
-  readonly #topics = new Map<string, Map<number, ConsumeQueue>>()
+  readonly #topics = new Map<string, TopicQueues>()
 
   constructor(fileSystem: FileSystem, directory: string, fileSize: number) {
     this.#fileSystem = fileSystem
@@ -57,26 +63,26 @@ export class ConsumeQueueStore {
   }
 
   find(topic: string, queueId: number): ConsumeQueue | undefined {
-    return this.#topics.get(topic)?.get(queueId)
+    return this.#topics.get(topic)?.byId.get(queueId)
   }
 
   /** Behind the highest id among the queues of `topic`, 0 where it has none. */
   queueNums(topic: string): number {
-    return Math.max(-1, ...(this.#topics.get(topic)?.keys() ?? [])) + 1
+    return Math.max(-1, ...(this.#topics.get(topic)?.byId.keys() ?? [])) + 1
   }
 
   /** A new queue takes no file before its first unit. */
   findOrCreate(topic: string, queueId: number): ConsumeQueue {
     let queues = this.#topics.get(topic)
     if (queues === undefined) {
-      queues = new Map()
+      queues = { name: topic, bytes: Buffer.from(topic), byId: new Map() }
       this.#topics.set(topic, queues)
     }
-    let queue = queues.get(queueId)
+    let queue = queues.byId.get(queueId)
     if (queue === undefined) {
       const directory = join(this.#directory, topic, String(queueId))
-      queue = new ConsumeQueue(this.#fileSystem, this.#openFiles, this.#shared, directory, topic, queueId, this.#fileSize)
-      queues.set(queueId, queue)
+      queue = new ConsumeQueue(this.#fileSystem, this.#openFiles, this.#shared, directory, queues, queueId, this.#fileSize)
+      queues.byId.set(queueId, queue)
     }
     return queue
   }
@@ -94,7 +100,7 @@ export class ConsumeQueueStore {
   }
 
   *queues(): Generator<ConsumeQueue> {
-    for (const queues of this.#topics.values()) yield* queues.values()
+    for (const { byId } of this.#topics.values()) yield* byId.values()
   }
 
   closeSync(): void {

@@ -18,6 +18,7 @@ const SEARCH_UNITS_MAX = 4096
 /** Most units looked at in one go where a queue is likely to end: one page. */
 const END_UNITS = Math.floor(4096 / UNIT_SIZE)
 const NOTHING: Buffer = Buffer.alloc(0)
+const NO_FILES: readonly number[] = []
 
 /** One place of a queue. */
 export interface QueueUnit {
@@ -50,7 +51,7 @@ export class ConsumeQueue {
   #pending = NOTHING
   #pendingSize = 0
   /** Files with units that are not forced to the disk yet, each once; an array, because there is hardly ever more than one. */
-  #unflushed: number[] = []
+  #unflushed = NO_FILES
   /** Whether names in the queue's own folder are not forced to the disk yet. */
   #namesUnsynced = false
 
@@ -60,7 +61,7 @@ export class ConsumeQueue {
     openFiles: OpenFileCache,
     shared: SharedByQueues,
     directory: string,
-    topic: string,
+    topic: { readonly name: string; readonly bytes: Buffer },
     queueId: number,
     fileSize: number,
   ) {
@@ -69,8 +70,8 @@ export class ConsumeQueue {
     this.#openFiles = openFiles
     this.#shared = shared
     this.directory = directory
-    this.topic = topic
-    this.topicBytes = Buffer.from(topic)
+    this.topic = topic.name
+    this.topicBytes = topic.bytes
     this.queueId = queueId
     this.#fileSize = fileSize
   }
@@ -208,14 +209,17 @@ export class ConsumeQueue {
     this.#pending = NOTHING
   }
 
+  /** A new array of just this length: `push` would take room for seventeen, times the number of queues. */
   #markUnflushed(fileStart: number): void {
-    if (!this.#unflushed.includes(fileStart)) this.#unflushed.push(fileStart)
+    if (!this.#unflushed.includes(fileStart)) this.#unflushed = [...this.#unflushed, fileStart]
   }
 
-  #isUnflushedNoMore(fileStart: number): boolean {
-    const index = this.#unflushed.indexOf(fileStart)
-    if (index >= 0) this.#unflushed.splice(index, 1)
-    return index >= 0
+  /** @returns whether it was unflushed */
+  #forgetUnflushed(fileStart: number): boolean {
+    if (!this.#unflushed.includes(fileStart)) return false
+    const others = this.#unflushed.filter((start) => start !== fileStart)
+    this.#unflushed = others.length === 0 ? NO_FILES : others
+    return true
   }
 
   #fileFor(fileStart: number) {
@@ -226,7 +230,7 @@ export class ConsumeQueue {
         this.#shared.folders.made(this.directory)
       }
       this.#openFiles.use(path).truncateSync(this.#fileSize)
-      this.#fileStarts.push(fileStart)
+      this.#fileStarts = [...this.#fileStarts, fileStart]
       this.#namesUnsynced = true
     }
     return this.#openFiles.use(path)
@@ -242,7 +246,7 @@ export class ConsumeQueue {
       const fileStart = fileStarts.shift()
       if (fileStart === undefined) return this.#flushNames(done)
       // Taken out before the call: what is written during the call is not covered by it.
-      if (!this.#isUnflushedNoMore(fileStart)) return flushNext() // deleted meanwhile; opening it would make it anew
+      if (!this.#forgetUnflushed(fileStart)) return flushNext() // deleted meanwhile; opening it would make it anew
       this.#openFiles.fdatasync(this.#path(fileStart), (error) => {
         if (error !== null) return done(error)
         flushNext()
@@ -367,7 +371,7 @@ export class ConsumeQueue {
       this.#openFiles.close(path)
       this.#fileSystem.unlinkSync(path)
       this.#fileStarts.pop()
-      this.#isUnflushedNoMore(last)
+      this.#forgetUnflushed(last)
       this.#namesUnsynced = true
     }
     const lastStart = this.#fileStarts.at(-1)
@@ -428,7 +432,7 @@ export class ConsumeQueue {
     const path = this.#path(first)
     this.#fileSystem.unlinkSync(path)
     this.#fileStarts.shift()
-    this.#isUnflushedNoMore(first)
+    this.#forgetUnflushed(first)
     this.#openFiles.close(path)
     return true
   }
