@@ -17,6 +17,8 @@ export const OFFSET_HIGH_MAX = 0x1f_ffff
 const SEARCH_UNITS_MAX = 4096
 /** Most units looked at in one go where a queue is likely to end: one page. */
 const END_UNITS = Math.floor(4096 / UNIT_SIZE)
+/** For one read at a time, whose bytes are looked at before the next. */
+const PAGE = Buffer.alloc(END_UNITS * UNIT_SIZE)
 const NOTHING: Buffer = Buffer.alloc(0)
 const NO_FILES: readonly number[] = []
 
@@ -324,42 +326,46 @@ export class ConsumeQueue {
    */
   cutTo(physicOffset: number, erase: boolean): QueueUnit | null {
     assert(this.#pendingSize === 0, 'a queue is not cut while units wait to be written')
-    const { index: low, last } = this.#findEnd(physicOffset)
+    const { index: low, last, first } = this.#findEnd(physicOffset)
     this.#maxIndex = low
     if (erase) this.#eraseBehindEnd(physicOffset > 0)
     this.#forgetMin()
+    if (first !== null && !first.isPreBlank) this.#minPhysicOffset = first.physicOffset
     return last === null || last.isPreBlank ? null : last
   }
 
-  /** The first index that holds no unit of a record below `physicOffset`, and the unit before it. */
-  #findEnd(physicOffset: number): { readonly index: number; readonly last: QueueUnit | null } {
-    let low = this.#firstIndex
+  /** The first index that holds no unit of a record below `physicOffset`; the unit before it; and the queue's first, where that was met. */
+  #findEnd(physicOffset: number): { readonly index: number; readonly last: QueueUnit | null; readonly first: QueueUnit | null } {
+    const firstIndex = this.#firstIndex
+    let low = firstIndex
     let high = this.#fileEnd / UNIT_SIZE
     let last: QueueUnit | null = null
+    let first: QueueUnit | null = null
     // Mostly a page from the front of the last file tells it; a store may have a hundred thousand queues.
     let middle = (this.#fileStarts.at(-1) ?? 0) / UNIT_SIZE
     while (low < high) {
-      const units = this.#readUnits(middle, Math.min(END_UNITS, high - middle))
+      const count = this.#readPage(middle, high - middle)
       let kept = 0
-      for (; kept < units.length; kept++) {
-        const unit = units[kept] ?? null
+      for (; kept < count; kept++) {
+        const unit = unitAt(PAGE, kept * UNIT_SIZE)
         if (unit === null || !(unit.isPreBlank || unit.physicOffset < physicOffset)) break
         last = unit
+        if (middle + kept === firstIndex) first = unit
       }
       if (kept > 0) low = middle + kept
-      if (kept < units.length || units.length === 0) high = middle + kept
+      if (kept < count || count === 0) high = middle + kept
       middle = Math.floor((low + high) / 2)
     }
-    return { index: low, last }
+    return { index: low, last, first }
   }
 
-  /** Units from `index` on, which has a file, null where nothing valid stands; no more than that file has. */
-  #readUnits(index: number, count: number): (QueueUnit | null)[] {
+  /** Reads units from `index` on, which has a file, into `PAGE`. @returns how many: no more than `count`, or than the file has */
+  #readPage(index: number, count: number): number {
     const fileStart = this.#fileStartOf(index)
     const room = (fileStart + this.#fileSize) / UNIT_SIZE - index
-    const bytes = Buffer.alloc(Math.min(count, room) * UNIT_SIZE)
-    const size = this.#openFiles.use(this.#path(fileStart)).readSync(bytes, index * UNIT_SIZE - fileStart)
-    return Array.from({ length: Math.floor(size / UNIT_SIZE) }, (_, i) => unitAt(bytes, i * UNIT_SIZE))
+    const page = PAGE.subarray(0, Math.min(count, room, END_UNITS) * UNIT_SIZE)
+    const size = this.#openFiles.use(this.#path(fileStart)).readSync(page, index * UNIT_SIZE - fileStart)
+    return Math.floor(size / UNIT_SIZE)
   }
 
   /** @param keepsPlace whether the first file stays, though empty: its name is all that tells which queue offset comes next (D06) */
