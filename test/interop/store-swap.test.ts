@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { parseFastjson } from '../../src/wire/fastjson-reader.ts'
-import { RequestCode } from '../../src/wire/request-code.ts'
+import { readOf, tablesOf } from '../helpers/broker-tables.ts'
 import { JavaClient, type Sent } from '../helpers/java-client.ts'
 import { mqadmin } from '../helpers/java-peers.ts'
 import { notAsSent, report } from '../helpers/matrix.ts'
-import { ask, askUntil, type Kind, Peer, routeWhen, startNameServer } from '../helpers/peers.ts'
+import { askUntil, type Kind, Peer, routeWhen, startNameServer } from '../helpers/peers.ts'
 import { missingFrom, queueOffsetFaults, readStoredLog } from '../helpers/stored-log.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 
@@ -56,24 +55,15 @@ class Swapped {
   }
 }
 
-/** How many messages the group has read, by a table of consumer offsets. */
-function readBy(group: string, table: string): number {
-  const { offsetTable } = parseFastjson(table) as unknown as { offsetTable: Record<string, Record<string, number>> }
-  return Object.values(offsetTable[`${TOPIC}@${group}`] ?? {}).reduce((sum, offset) => sum + offset, 0)
-}
-
 /** Resolves when the store's own files say that the group has read `count` messages: kill -9 leaves what is written. */
 async function offsetsWritten(store: string, group: string, count: number): Promise<void> {
-  const written = async () => readBy(group, readFileSync(join(store, 'config', 'consumerOffset.json'), 'utf8'))
-  await askUntil('consumerOffset.json', written, (sum) => sum === count, SWAP_TIMEOUT_MS)
+  const written = async () => readOf(readFileSync(join(store, 'config', 'consumerOffset.json'), 'utf8'), TOPIC, group)
+  await askUntil('consumerOffset.json', written, (read) => read === count, SWAP_TIMEOUT_MS)
 }
 
 /** What the other broker left under config/ is in the tables of this one before any client has come. */
-async function expectTables(broker: Peer, readCount: number): Promise<void> {
-  const tableOf = async (code: number): Promise<string> => (await ask(broker.listen, code)).body.toString()
-  expect(await tableOf(RequestCode.GET_ALL_TOPIC_CONFIG)).toContain(`"topicName":"${TOPIC}"`)
-  expect(await tableOf(RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG)).toContain('"groupName":"group"')
-  expect(readBy('group', await tableOf(RequestCode.GET_ALL_CONSUMER_OFFSET))).toBe(readCount)
+async function expectTables(broker: Peer, read: number): Promise<void> {
+  expect(await tablesOf(broker.listen, TOPIC, 'group')).toEqual({ hasTopic: true, hasGroup: true, read })
 }
 
 /** The stock tool finds messages by their keys, and by the ids clients gave them. */
