@@ -66,8 +66,7 @@ export class MasterDirectory {
       this.#log.warn('differ', { told, followed: textOf(current) }, 'the name servers tell different masters')
     }
     if (current !== null) {
-      if (candidates.some((candidate) => isSame(candidate, current)) && (candidates.length === 1 || this.#isHeld)) return
-      if (candidates.length > 1 && this.#isHeld) return
+      if (candidates.length === 1 ? isSame(first, current) : this.#isHeld) return
     }
     // A current master that does not answer is the last to be tried again.
     const next = candidates.find((candidate) => current === null || !isSame(candidate, current)) ?? first

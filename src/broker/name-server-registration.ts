@@ -41,7 +41,10 @@ export interface RegistrationTask {
 export class NameServerRegistration {
   readonly client: NameServerClient
   readonly #task: RegistrationTask
-  /** What is to be told next; null for the whole table, which says everything else too. Undefined: nothing. */
+  /**
+   * What is to be told next; null for the whole table, which says everything else too. Undefined: nothing. The first word, also after a loss, is
+   * about the whole: 5.x refuses a table of one.
+   */
   #due: Set<string> | null | undefined
   #isRegistered = false
   #running: Promise<void> | null = null
@@ -120,7 +123,7 @@ export class NameServerRegistration {
 
   async #run(): Promise<void> {
     while (this.#due !== undefined && !this.#isStopped) {
-      const names = this.#isRegistered ? this.#due : null // the first word is about all topics: 5.x refuses a table of one
+      const names = this.#due
       this.#due = undefined
       try {
         await this.#tell(names)

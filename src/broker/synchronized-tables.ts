@@ -53,13 +53,12 @@ function topicTable({ clock, topics, offsets, logEnd, topicDeleted }: SlaveTable
     apply: async (body) => {
       const { version, entries } = await readTable(clock, body, 'topicConfigTable')
       if (isStored(stored, version) && isStored(topics.dataVersion, version)) return
-      stored = null // until it is on file; a failure in between asks for everything again (E02)
       const configs = await inOrder<TopicConfig>(clock, entries, readTopicConfig, (name) => topicNameProblem(name) === null)
       for (const name of topics.replaceAll(configs, version)) {
         offsets.removeTopic(name)
         topicDeleted(name, endWhenAsked)
       }
-      requireSaved(await topics.flush())
+      requireSaved(await topics.flush()) // or everything is asked for again (E02)
       stored = version
     },
   }
@@ -82,7 +81,6 @@ function groupTable({ clock, groups, offsets }: SlaveTables): SynchronizedTable 
     apply: async (body) => {
       const { version, entries, members } = await readTable(clock, body, 'subscriptionGroupTable', ['forbiddenTable'])
       if (isStored(stored, version) && isStored(groups.dataVersion, version)) return
-      stored = null
       const configs = await inOrder<SubscriptionGroupConfig>(clock, entries, readSubscriptionGroupConfig, isGroupName)
       const before = [...groups.groups()].map(({ groupName }) => groupName)
       groups.replaceAll(configs, version, (members.forbiddenTable ?? {}) as FastjsonValue)

@@ -55,6 +55,7 @@ export class ConsumeQueue {
   #unflushed: number[] = []
   /** Whether names in the queue's own folder are not forced to the disk yet. */
   #namesUnsynced = false
+  #isDiscarded = false
 
   /**
    * @param shared with the other queues of the store
@@ -185,6 +186,7 @@ export class ConsumeQueue {
   /** Lets go of its files, which the caller removes, and of what waits to be written. Reads under way come to their end or find no file. */
   discard(): void {
     for (const fileStart of this.#fileStarts) this.#openFiles.close(this.#path(fileStart))
+    this.#isDiscarded = true
     this.#fileStarts = []
     this.#unflushed = []
     this.#namesUnsynced = false
@@ -287,9 +289,11 @@ export class ConsumeQueue {
   #flushNames(done: FlushDone): void {
     if (!this.#namesUnsynced) return done(null)
     this.#namesUnsynced = false
+    // The folders of a queue that was deleted meanwhile are gone, which is no fault of the disk.
+    const unlessGone: FlushDone = (error) => done(this.#isDiscarded ? null : error)
     this.#fileSystem.syncDirectory(this.directory, (error) => {
-      if (error !== null) return done(error)
-      this.#shared.folders.syncAbove(this.directory, done)
+      if (error !== null || this.#isDiscarded) return unlessGone(error)
+      this.#shared.folders.syncAbove(this.directory, unlessGone)
     })
   }
 

@@ -245,7 +245,6 @@ export class Dispatcher {
   #restart(queue: ConsumeQueue, offset: number): ConsumeQueue {
     const { topic, queueId, maxIndex } = queue
     this.#logger.info({ topic, queueId, maxIndex, offset }, 'a queue begins anew: its topic was deleted and made again')
-    this.#dirty.delete(queue)
     return this.#queues.restart(queue, offset)
   }
 

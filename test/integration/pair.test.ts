@@ -22,6 +22,7 @@ async function linkedPair(folder: string, ...args: string[]): Promise<{ master: 
 /** Starts a killed broker again on its old port, where its slave looks for it. */
 function restartMaster(folder: string, old: BrokerProcess, ...args: string[]): Promise<BrokerProcess> {
   const { port } = old.address
+  const haPort = old.haAddress.port // by default one above the other, where any connection of this machine may have its end by now
   return BrokerProcess.start([
     '--role',
     'SYNC_MASTER',
@@ -30,6 +31,8 @@ function restartMaster(folder: string, old: BrokerProcess, ...args: string[]): P
     ...SMALL_FILES,
     '--listen',
     `127.0.0.1:${port}`,
+    '--ha-listen',
+    `127.0.0.1:${haPort}`,
     ...args,
   ])
 }

@@ -93,9 +93,8 @@ test.each([
   ]
   writeFileSync(file, lines.join('\n'))
   const broker = await BrokerProcess.start(['-c', file])
-  expect(broker.lines.filter(({ level }) => level === 'warn').map(({ msg }) => msg)).toEqual([
-    expect.stringMatching(/^namesrvAddr is set/),
-  ])
+  // Its name server does not run, which is told sooner or later; nothing is said of the file.
+  expect(broker.lines.filter(({ level, part }) => level === 'warn' && part !== 'registration')).toEqual([])
   const producer = new TestProducer(broker.client())
   expect(await producer.send()).toBe(ResponseCode.SUCCESS)
 })

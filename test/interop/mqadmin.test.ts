@@ -8,6 +8,8 @@ import { temporaryFolder } from '../helpers/temporary-folder.ts'
 import { ask } from '../unit/namesrv/namesrv-fixture.ts'
 
 const POLL_MS = 100
+/** Each command is a Java process of its own: some thirty of them, of two seconds on an idle machine. */
+const TIMEOUT_MS = 900_000
 const TOPIC = 'Tooled'
 const GROUP = `consume-${TOPIC}`
 
@@ -37,7 +39,7 @@ async function cluster(version: string) {
 }
 
 describe.each([ROCKETMQ_VERSION, '4.9.7'])('mqadmin of RocketMQ %s', (version) => {
-  test('every command that operators use works with our broker', async () => {
+  test('every command that operators use works with our broker', { timeout: TIMEOUT_MS }, async () => {
     const { admin, routes, namesrvAddr, tools, address } = await cluster(version)
     expect(await admin('clusterList')).toMatch(new RegExp(`^OurCluster +broker-a +0 +${address} `, 'm'))
     expect(await admin('brokerStatus', '-b', address)).toMatch(/^brokerVersionDesc +: V5_3_3/m)

@@ -81,6 +81,20 @@ describe('E13: name servers that differ', () => {
     expect(moves).toEqual([A, B, A])
   })
 
+  test('although none of them names the one that is followed, it stays while its link is up', () => {
+    const { directory, link, moves } = setUp()
+    directory.answered('ns1', A)
+    directory.answered('ns3', A)
+    link.downMs = 0
+    directory.answered('ns1', at(30_911))
+    directory.answered('ns3', B)
+    directory.answered('ns1', at(30_911))
+    expect(moves).toEqual([A])
+    link.downMs = 60_000
+    directory.answered('ns3', B)
+    expect(moves).toHaveLength(2)
+  })
+
   test('the master that most of them name comes first', () => {
     const { directory, link } = setUp()
     const C = at(30_911)

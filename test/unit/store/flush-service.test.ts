@@ -324,3 +324,27 @@ describe('checkpoint', () => {
     expect(writes()).toBe(before)
   })
 })
+
+describe('very many queues', () => {
+  test('are flushed one at a time beside the work, and four at a time by a stop', async () => {
+    const { store, fileSystem } = await holding()
+    for (let queueId = 0; queueId < 9; queueId++) await store.put({ queueId })
+    await store.dispatched()
+    const pending = (): number => fileSystem.pendingCount
+    store.clock.advance(1000)
+    await turns()
+    expect(pending()).toBe(1)
+    fileSystem.release()
+    await store.flushed()
+    for (let queueId = 0; queueId < 9; queueId++) await store.put({ queueId })
+    await store.dispatched()
+    fileSystem.hold('fdatasync')
+    const stopped = store.store.stop()
+    await turns()
+    expect(pending()).toBe(1) // the log comes first
+    fileSystem.releaseOne()
+    await until(() => pending() === 4)
+    fileSystem.release()
+    await stopped
+  })
+})

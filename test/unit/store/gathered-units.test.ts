@@ -3,7 +3,7 @@ import { disagreements, type MemoryDisk, queueContent, TestStore } from '../../h
 
 const DELAY_MS = 10
 
-/** How often the queue's file was written so far. */
+/** How often queue files were written so far. */
 function queueWrites(store: TestStore<MemoryDisk>): number {
   return store.disk.fileSystem.operations.filter(({ operation, path }) => operation === 'write' && path.includes('consumequeue'))
     .length
@@ -37,4 +37,26 @@ test('D06: a crash before they are written costs nothing: recovery makes them fr
   const again = await store.afterKill()
   expect(disagreements(again.disk, again.store)).toEqual([])
   expect(await again.put()).toMatchObject({ queueOffset: 3 })
+})
+
+test('units of very many queues are written in several turns, none longer than 4 ms, and none is lost', async () => {
+  const QUEUES = 40
+  const store = await TestStore.inMemory({ store: { queueUnitDelayMs: DELAY_MS } })
+  for (let queueId = 0; queueId < QUEUES; queueId++) await store.put({ queueId })
+  const { monotonicMs } = store.clock
+  let lookedMs = 0
+  store.clock.monotonicMs = () => monotonicMs.call(store.clock) + lookedMs++ // each look at the clock takes a millisecond
+  store.clock.advance(DELAY_MS)
+  const first = queueWrites(store)
+  expect(first).toBeGreaterThan(0)
+  expect(first).toBeLessThanOrEqual(5)
+  await store.put({ queueId: 0 }) // gathered in the middle of it
+  for (let turn = 0; queueWrites(store) < QUEUES + 1; turn++) {
+    expect(turn).toBeLessThan(QUEUES)
+    const before = queueWrites(store)
+    store.clock.advance(DELAY_MS)
+    expect(queueWrites(store) - before).toBeLessThanOrEqual(5 * DELAY_MS)
+  }
+  await store.dispatched()
+  expect(disagreements(store.disk, store.store)).toEqual([])
 })

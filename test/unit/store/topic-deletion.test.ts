@@ -200,3 +200,34 @@ test('a topic that cannot be moved away is there as before, and told', async () 
   expect((await store.put({ topic: 'T' })).queueOffset).toBe(5)
   onTestFinished(() => store.disk.fileSystem.clearFaults())
 })
+
+test.each([0, 1, 2, 3, 4, 5, 6, 8])(
+  'a flush of its queues that is under way (%i turns) does not take the deletion for a broken disk',
+  async (turnCount) => {
+    const store = await TestStore.open(new RealDisk())
+    await store.putEach(...messages(5, 'old'))
+    await store.dispatched()
+    const ended = new Promise<Error | null>((resolve) => store.store.queues.find('T', 0)?.flush(resolve))
+    for (let turn = 0; turn < turnCount; turn++) await new Promise((resolve) => setImmediate(resolve))
+    await store.store.deleteTopic('T')
+    expect(await ended).toBeNull()
+    expect(store.store.readOnlyReason).toBeNull()
+  },
+)
+
+test('the folder of a deleted queue that is to be synced is no broken disk', async () => {
+  const store = await TestStore.inMemory()
+  await store.putEach(...messages(5, 'old'))
+  await store.dispatched()
+  const queue = store.store.queues.find('T', 0)
+  const { fileSystem } = store.disk
+  const { syncDirectory } = fileSystem
+  let deleted: Promise<void> | null = null
+  fileSystem.syncDirectory = (path, done) => {
+    fileSystem.syncDirectory = syncDirectory.bind(fileSystem)
+    deleted = store.store.deleteTopic('T')
+    fileSystem.syncDirectory(path, done) // which is gone
+  }
+  expect(await new Promise((resolve) => queue?.flush(resolve))).toBeNull()
+  await deleted
+})
