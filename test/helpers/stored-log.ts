@@ -6,7 +6,7 @@ import { bodyIsSound, RecordFields, readMessageRecord } from '../../src/wire/mes
 import { type Acked, hashOf } from './test-producer.ts'
 
 /** One message found in a store. */
-export interface StoredMessage {
+interface StoredMessage {
   readonly key: string
   readonly bodyHash: string
   readonly topic: string
