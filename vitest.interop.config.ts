@@ -13,7 +13,7 @@ export default defineConfig(async () => {
     test: {
       include: missing === null ? ['test/interop/**/*.test.ts'] : [],
       passWithNoTests: missing !== null,
-      globalSetup: ['test/helpers/build-once.ts'],
+      globalSetup: missing === null ? ['test/helpers/build-once.ts'] : [],
       pool: 'forks',
       fileParallelism: false,
       testTimeout: 300_000,

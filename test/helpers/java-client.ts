@@ -95,6 +95,11 @@ export class JavaClient {
     return client
   }
 
+  /** Resolves when a consumer has queues to pull from. */
+  async assigned(): Promise<void> {
+    await this.until('a queue', () => this.#words.has('ASSIGNED'), 60_000)
+  }
+
   /** A producer that has come to its end. */
   static async produce(folder: string, options: Readonly<Record<string, string | number>>): Promise<JavaClient> {
     const client = await JavaClient.start('Produce', folder, options)

@@ -32,10 +32,11 @@ export async function runCell(cell: Cell): Promise<void> {
   let master = await Peer.start(cell.master, { role: 'SYNC_MASTER', folder: join(folder, 'm'), namesrvAddr })
   await routeWhen(namesrvAddr, 'TBW102', /"perm":7/)
   const early = cell.hasLog ? await fillLog(master, folder) : []
+  const { masterCommitLogMaxOffset: logEnd } = await master.haStatus()
   let slave = await Peer.start(cell.slave, { role: 'SLAVE', folder: join(folder, 's'), namesrvAddr })
   await master.slaveCaughtUp()
 
-  const load = { namesrv: namesrvAddr, topic: 'Matrix', count: MESSAGES, maxSize: LARGEST_BODY }
+  const load = { namesrv: namesrvAddr, topic: 'Matrix', count: MESSAGES, maxSize: LARGEST_BODY, threads: 8 }
   const producer = await JavaClient.start('Produce', join(folder, 'producer'), load)
   const ackedPart = (part: number) =>
     producer.until(`${part} of the load`, () => producer.acked.length >= MESSAGES * part, LOAD_TIMEOUT_MS)
@@ -56,18 +57,25 @@ export async function runCell(cell: Cell): Promise<void> {
 
   await slave.stop('SIGTERM')
   await master.stop('SIGTERM')
-  expectSameLogs(master, slave)
-  expect(missingFrom(master.store, [...early, ...producer.acked])).toEqual([])
-  expect(missingFrom(slave.store, producer.acked)).toEqual([])
-  expect(queueOffsetFaults(master.store)).toEqual([])
+  const [ofMaster, ofSlave] = [readStoredLog(master.store), readStoredLog(slave.store)]
+  const { compared, differsAt } = compareLogs(ofMaster, ofSlave)
+  expect(differsAt).toBeNull()
+  expect(ofSlave.end).toBe(ofMaster.end)
+  // A master of RocketMQ gives an empty slave its last file only, ours gives it everything.
+  const start = cell.hasLog && cell.master === 'java' ? Math.floor(logEnd / LOG_FILE_SIZE) * LOG_FILE_SIZE : 0
+  expect(ofSlave.start).toBe(start)
+  expect(missingFrom(ofMaster, [...early, ...producer.acked])).toEqual([])
+  expect(missingFrom(ofSlave, producer.acked)).toEqual([])
+  expect(queueOffsetFaults(ofMaster)).toEqual([])
   report(
     `${cell.master} master, ${cell.slave} slave, ${cell.namesrv} name server${cell.hasLog ? ', log of several files' : ''}`,
     {
       acknowledged: producer.acked.length,
       failures: Object.fromEntries(producer.failures),
       received: consumer.received.length,
-      logEnd: readStoredLog(master.store).end,
-      slaveStart: readStoredLog(slave.store).start,
+      logEnd: ofMaster.end,
+      slaveStart: ofSlave.start,
+      compared,
     },
   )
 }
@@ -100,14 +108,6 @@ async function expectTruthOfTools(folder: string, namesrvAddr: string, master: P
 export function notAsSent(sent: readonly Sent[], received: readonly Received[]): Sent[] {
   const places = new Map(received.map((message) => [message.key, JSON.stringify(message)]))
   return sent.filter((message) => places.get(message.key) !== JSON.stringify(message))
-}
-
-/** Equal from where both logs begin to where both end, and nearly all of the master's log. */
-function expectSameLogs(master: Peer, slave: Peer): void {
-  const { compared, differsAt } = compareLogs(master.store, slave.store)
-  expect(differsAt).toBeNull()
-  expect(readStoredLog(slave.store).end).toBe(readStoredLog(master.store).end)
-  expect(compared).toBeGreaterThan(0)
 }
 
 /** What a cell has done, for whoever reads the output. */

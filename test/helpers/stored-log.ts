@@ -6,13 +6,23 @@ import { bodyIsSound, RecordFields, readMessageRecord } from '../../src/wire/mes
 import { type Acked, hashOf } from './test-producer.ts'
 
 /** One message found in a store. */
-export interface StoredMessage {
+interface StoredMessage {
   readonly key: string
   readonly bodyHash: string
   readonly topic: string
   readonly queueId: number
   readonly queueOffset: number
   readonly offset: number
+}
+
+/** A log that has been read. */
+export interface StoredLog {
+  readonly store: string
+  readonly messages: readonly StoredMessage[]
+  /** Offset of its first byte. */
+  readonly start: number
+  /** Offset behind its last whole record, or behind the last file where that is full. */
+  readonly end: number
 }
 
 /** The bytes of a commit log, file by file in order: what is really on disk, by a way of its own. */
@@ -23,11 +33,7 @@ export function logBytes(store: string): { readonly start: number; readonly byte
 }
 
 /** Reads every whole record from the log's first byte on, file by file: a log may be larger than memory. */
-export function readStoredLog(store: string): {
-  readonly messages: StoredMessage[]
-  readonly start: number
-  readonly end: number
-} {
+export function readStoredLog(store: string): StoredLog {
   const directory = join(store, 'commitlog')
   const names = readdirSync(directory).sort()
   const messages: StoredMessage[] = []
@@ -39,7 +45,7 @@ export function readStoredLog(store: string): {
     end += readFileRecords(bytes, end, messages)
     if (end !== Number(name) + bytes.length) break
   }
-  return { messages, start, end }
+  return { store, messages, start, end }
 }
 
 /** Adds what one file holds, and says how many bytes of it are sound: all of them where it ends with a blank record. */
@@ -69,14 +75,13 @@ function readFileRecords(bytes: Buffer, start: number, messages: StoredMessage[]
  * Compares two logs from where both begin to where both end (a Java broker leaves stale bytes and a spare file behind its end).
  * @returns how many bytes are the same, and the offset of the first that differs
  */
-export function compareLogs(a: string, b: string): { readonly compared: number; readonly differsAt: number | null } {
-  const [left, right] = [readStoredLog(a), readStoredLog(b)]
+export function compareLogs(left: StoredLog, right: StoredLog): { readonly compared: number; readonly differsAt: number | null } {
   const end = Math.min(left.end, right.end)
   let at = Math.max(left.start, right.start)
   const first = at
   while (at < end) {
-    const bytes = readFileSync(fileAt(a, at))
-    const other = readFileSync(fileAt(b, at))
+    const bytes = readFileSync(fileAt(left.store, at))
+    const other = readFileSync(fileAt(right.store, at))
     const size = Math.min(bytes.length, end - at)
     if (!bytes.subarray(0, size).equals(other.subarray(0, size))) {
       return { compared: at - first, differsAt: at + bytes.findIndex((byte, index) => byte !== other[index]) }
@@ -92,8 +97,8 @@ function fileAt(store: string, offset: number): string {
 }
 
 /** Which acknowledged messages a store does not hold as they were sent, at the place their sender was told. */
-export function missingFrom(store: string, acked: readonly Acked[]): Acked[] {
-  const places = new Map(readStoredLog(store).messages.map((message) => [message.key, message]))
+export function missingFrom(log: string | StoredLog, acked: readonly Acked[]): Acked[] {
+  const places = new Map(logOf(log).messages.map((message) => [message.key, message]))
   return acked.filter(({ key, bodyHash, queueId, queueOffset }) => {
     const found = places.get(key)
     return found?.bodyHash !== bodyHash || found.queueId !== queueId || found.queueOffset !== queueOffset
@@ -101,9 +106,9 @@ export function missingFrom(store: string, acked: readonly Acked[]): Acked[] {
 }
 
 /** Queue offsets that two messages of one queue share, or that nobody has between the first and the last (D06). */
-export function queueOffsetFaults(store: string): string[] {
+export function queueOffsetFaults(log: string | StoredLog): string[] {
   const queues = new Map<string, number[]>()
-  for (const { topic, queueId, queueOffset } of readStoredLog(store).messages) {
+  for (const { topic, queueId, queueOffset } of logOf(log).messages) {
     const queue = `${topic}-${queueId}`
     const offsets = queues.get(queue)
     if (offsets === undefined) queues.set(queue, [queueOffset])
@@ -112,4 +117,9 @@ export function queueOffsetFaults(store: string): string[] {
   return [...queues].flatMap(([queue, offsets]) =>
     offsets.flatMap((offset, index) => (offset === index ? [] : [`${queue}: place ${index} holds ${offset}`])).slice(0, 3),
   )
+}
+
+/** @param log a store, or what has been read of it: a large log is not read again for each question */
+function logOf(log: string | StoredLog): StoredLog {
+  return typeof log === 'string' ? readStoredLog(log) : log
 }

@@ -14,6 +14,8 @@ import org.apache.rocketmq.remoting.protocol.heartbeat.MessageModel;
  * (concurrent, orderly), model (clustering, broadcasting), instance, pauseMs for each message.
  */
 public final class Consume {
+    private static final int POLL_MS = 50;
+
     private Consume() {}
 
     public static void main(String[] args) throws Exception {
@@ -44,10 +46,23 @@ public final class Consume {
         }
         consumer.start();
         Peer.say("READY");
+        Thread watch = new Thread(() -> sayWhenAssigned(consumer));
+        watch.setDaemon(true);
+        watch.start();
         Peer.awaitEndOfInput();
         consumer.shutdown();
         Peer.say("END");
         System.exit(0);
+    }
+
+    /** From then on it pulls. */
+    private static void sayWhenAssigned(DefaultMQPushConsumer consumer) {
+        try {
+            while (consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().isEmpty()) Thread.sleep(POLL_MS);
+            Peer.say("ASSIGNED");
+        } catch (InterruptedException error) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private static void take(List<MessageExt> messages, int pauseMs) {

@@ -1,9 +1,11 @@
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendCallback;
 import org.apache.rocketmq.client.producer.SendResult;
@@ -66,7 +68,7 @@ public final class Produce {
             try {
                 send(way);
             } catch (Exception error) {
-                fail(error.getClass().getSimpleName());
+                fail(nameOf(error));
             }
         }
     }
@@ -96,7 +98,7 @@ public final class Produce {
 
                 @Override
                 public void onException(Throwable error) {
-                    fail(error.getClass().getSimpleName());
+                    fail(nameOf(error));
                     room.release();
                 }
             });
@@ -120,6 +122,12 @@ public final class Produce {
         }
     }
 
+    /** The client wraps what a connection says; what a broker says has a code. */
+    private static String nameOf(Throwable error) {
+        if (error instanceof MQBrokerException refused) return "code-" + refused.getResponseCode();
+        return (error.getCause() == null ? error : error.getCause()).getClass().getSimpleName();
+    }
+
     private void fail(String how) {
         Peer.say("FAILED", how);
         try {
@@ -139,7 +147,7 @@ public final class Produce {
     private Message message() throws Exception {
         int number = next.getAndIncrement();
         byte[] body = new byte[Math.max(1, size(number))];
-        if (compress) java.util.Arrays.fill(body, (byte) ('a' + number % 26));
+        if (compress) Arrays.fill(body, (byte) ('a' + number % 26));
         else new Random(number).nextBytes(body);
         Message message = new Message(topic, "Tag" + number % 3, topic + "-" + number, body);
         message.setWaitStoreMsgOK(wait);
