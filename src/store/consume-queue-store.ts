@@ -24,6 +24,12 @@ export function isQueueName(topic: string, topicSize: number, queueId: number): 
   return queueId >= 0 && topicSize > 0 && topicSize <= TOPIC_SIZE_MAX && topic !== '.' && topic !== '..' && !/[/\\\0]/.test(topic)
 }
 
+interface TopicQueues {
+  readonly name: string
+  readonly bytes: Buffer
+  readonly byId: Map<number, ConsumeQueue>
+}
+
 /** All queues of the store: `consumequeue/<topic>/<queueId>/` (ConsumeQueueStore). */
 export class ConsumeQueueStore {
   readonly #fileSystem: FileSystem
@@ -31,7 +37,7 @@ export class ConsumeQueueStore {
   readonly #fileSize: number
   readonly #openFiles: OpenFileCache
   readonly #shared: SharedByQueues
-  readonly #topics = new Map<string, Map<number, ConsumeQueue>>()
+  readonly #topics = new Map<string, TopicQueues>()
   readonly #deleted: DeletedTopics
 
   constructor(fileSystem: FileSystem, directory: string, fileSize: number, logger: Logger = silentLogger) {
@@ -63,22 +69,22 @@ export class ConsumeQueueStore {
   }
 
   find(topic: string, queueId: number): ConsumeQueue | undefined {
-    return this.#topics.get(topic)?.get(queueId)
+    return this.#topics.get(topic)?.byId.get(queueId)
   }
 
   /** Behind the highest id among the queues of `topic`, 0 where it has none. */
   queueNums(topic: string): number {
-    return Math.max(-1, ...(this.#topics.get(topic)?.keys() ?? [])) + 1
+    return Math.max(-1, ...(this.#topics.get(topic)?.byId.keys() ?? [])) + 1
   }
 
   /** A new queue takes no file before its first unit. */
   findOrCreate(topic: string, queueId: number): ConsumeQueue {
     let queues = this.#topics.get(topic)
     if (queues === undefined) {
-      queues = new Map()
+      queues = { name: topic, bytes: Buffer.from(topic), byId: new Map() }
       this.#topics.set(topic, queues)
     }
-    let queue = queues.get(queueId)
+    let queue = queues.byId.get(queueId)
     if (queue === undefined) {
       const directory = join(this.#directory, topic, String(queueId))
       const beginning = this.#deleted.beginningOf(topic, queueId)
@@ -87,12 +93,12 @@ export class ConsumeQueueStore {
         this.#openFiles,
         this.#shared,
         directory,
-        topic,
+        queues,
         queueId,
         this.#fileSize,
         beginning,
       )
-      queues.set(queueId, queue)
+      queues.byId.set(queueId, queue)
     }
     return queue
   }
@@ -103,14 +109,14 @@ export class ConsumeQueueStore {
    * @param done when a crash cannot bring them back, or with what the disk said
    */
   deleteTopic(topic: string, physicOffset: number, done: (error: NodeJS.ErrnoException | null) => void): void {
-    const queues = [...(this.#topics.get(topic)?.values() ?? [])]
+    const queues = [...(this.#topics.get(topic)?.byId.values() ?? [])]
     const old = queues.filter(({ lastPhysicOffset }) => lastPhysicOffset < physicOffset)
     const keepsSome = old.length < queues.length
     this.#deleted.add(topic, physicOffset, keepsSome)
     for (const queue of old) {
       if (keepsSome) this.#deleted.discard(queue.directory)
       queue.discard()
-      this.#topics.get(topic)?.delete(queue.queueId)
+      this.#topics.get(topic)?.byId.delete(queue.queueId)
     }
     if (!keepsSome) this.#topics.delete(topic)
     this.#deleted.sync(physicOffset, done)
@@ -126,7 +132,7 @@ export class ConsumeQueueStore {
     const { topic, queueId } = queue
     this.#deleted.addQueue(topic, queueId, physicOffset)
     queue.discard()
-    this.#topics.get(topic)?.delete(queueId)
+    this.#topics.get(topic)?.byId.delete(queueId)
     return this.findOrCreate(topic, queueId)
   }
 
@@ -138,7 +144,7 @@ export class ConsumeQueueStore {
   /** What was to be written behind `endOffset` never was; topics deleted since begin there. */
   lowerBeginnings(endOffset: number): void {
     for (const topic of this.#deleted.lower(endOffset)) {
-      const queues = this.#topics.get(topic)
+      const queues = this.#topics.get(topic)?.byId
       // None of them has a unit yet: what they would hold lies behind the end.
       if (queues !== undefined) for (const queue of queues.values()) if (queue.maxIndex === 0) queues.delete(queue.queueId)
     }
@@ -157,7 +163,7 @@ export class ConsumeQueueStore {
   }
 
   *queues(): Generator<ConsumeQueue> {
-    for (const queues of this.#topics.values()) yield* queues.values()
+    for (const { byId } of this.#topics.values()) yield* byId.values()
   }
 
   closeSync(): void {

@@ -17,7 +17,10 @@ export const OFFSET_HIGH_MAX = 0x1f_ffff
 const SEARCH_UNITS_MAX = 4096
 /** Most units looked at in one go where a queue is likely to end: one page. */
 const END_UNITS = Math.floor(4096 / UNIT_SIZE)
+/** For one read at a time, whose bytes are looked at before the next. */
+const PAGE = Buffer.alloc(END_UNITS * UNIT_SIZE)
 const NOTHING: Buffer = Buffer.alloc(0)
+const NO_FILES: readonly number[] = []
 
 /** One place of a queue. */
 export interface QueueUnit {
@@ -52,7 +55,7 @@ export class ConsumeQueue {
   #pending = NOTHING
   #pendingSize = 0
   /** Files with units that are not forced to the disk yet, each once; an array, because there is hardly ever more than one. */
-  #unflushed: number[] = []
+  #unflushed = NO_FILES
   /** Whether names in the queue's own folder are not forced to the disk yet. */
   #namesUnsynced = false
   #isDiscarded = false
@@ -66,7 +69,7 @@ export class ConsumeQueue {
     openFiles: OpenFileCache,
     shared: SharedByQueues,
     directory: string,
-    topic: string,
+    topic: { readonly name: string; readonly bytes: Buffer },
     queueId: number,
     fileSize: number,
     beginning = 0,
@@ -76,8 +79,8 @@ export class ConsumeQueue {
     this.#openFiles = openFiles
     this.#shared = shared
     this.directory = directory
-    this.topic = topic
-    this.topicBytes = Buffer.from(topic)
+    this.topic = topic.name
+    this.topicBytes = topic.bytes
     this.queueId = queueId
     this.#fileSize = fileSize
     this.#beginning = beginning
@@ -242,14 +245,17 @@ export class ConsumeQueue {
     this.#pending = NOTHING
   }
 
+  /** A new array of just this length: `push` would take room for seventeen, times the number of queues. */
   #markUnflushed(fileStart: number): void {
-    if (!this.#unflushed.includes(fileStart)) this.#unflushed.push(fileStart)
+    if (!this.#unflushed.includes(fileStart)) this.#unflushed = [...this.#unflushed, fileStart]
   }
 
-  #isUnflushedNoMore(fileStart: number): boolean {
-    const index = this.#unflushed.indexOf(fileStart)
-    if (index >= 0) this.#unflushed.splice(index, 1)
-    return index >= 0
+  /** @returns whether it was unflushed */
+  #forgetUnflushed(fileStart: number): boolean {
+    if (!this.#unflushed.includes(fileStart)) return false
+    const others = this.#unflushed.filter((start) => start !== fileStart)
+    this.#unflushed = others.length === 0 ? NO_FILES : others
+    return true
   }
 
   #fileFor(fileStart: number) {
@@ -260,7 +266,7 @@ export class ConsumeQueue {
         this.#shared.folders.made(this.directory)
       }
       this.#openFiles.use(path).truncateSync(this.#fileSize)
-      this.#fileStarts.push(fileStart)
+      this.#fileStarts = [...this.#fileStarts, fileStart]
       this.#namesUnsynced = true
     }
     return this.#openFiles.use(path)
@@ -276,7 +282,7 @@ export class ConsumeQueue {
       const fileStart = fileStarts.shift()
       if (fileStart === undefined) return this.#flushNames(done)
       // Taken out before the call: what is written during the call is not covered by it.
-      if (!this.#isUnflushedNoMore(fileStart)) return flushNext() // deleted meanwhile; opening it would make it anew
+      if (!this.#forgetUnflushed(fileStart)) return flushNext() // deleted meanwhile; opening it would make it anew
       this.#openFiles.fdatasync(this.#path(fileStart), (error) => {
         if (error !== null) return done(error)
         flushNext()
@@ -356,44 +362,48 @@ export class ConsumeQueue {
    */
   cutTo(physicOffset: number, erase: boolean): QueueUnit | null {
     assert(this.#pendingSize === 0, 'a queue is not cut while units wait to be written')
-    const { index: low, last } = this.#findEnd(physicOffset)
+    const { index: low, last, first } = this.#findEnd(physicOffset)
     this.#maxIndex = low
     if (erase) this.#eraseBehindEnd(physicOffset > 0)
     this.#forgetMin()
+    if (first !== null && !first.isPreBlank) this.#minPhysicOffset = first.physicOffset
     const end = last === null || last.isPreBlank ? null : last
     this.#lastPhysicOffset = end?.physicOffset ?? -1
     return end
   }
 
-  /** The first index that holds no unit of a record below `physicOffset`, and the unit before it. */
-  #findEnd(physicOffset: number): { readonly index: number; readonly last: QueueUnit | null } {
-    let low = this.#firstIndex
+  /** The first index that holds no unit of a record below `physicOffset`; the unit before it; and the queue's first, where that was met. */
+  #findEnd(physicOffset: number): { readonly index: number; readonly last: QueueUnit | null; readonly first: QueueUnit | null } {
+    const firstIndex = this.#firstIndex
+    let low = firstIndex
     let high = this.#fileEnd / UNIT_SIZE
     let last: QueueUnit | null = null
+    let first: QueueUnit | null = null
     // Mostly a page from the front of the last file tells it; a store may have a hundred thousand queues.
     let middle = (this.#fileStarts.at(-1) ?? 0) / UNIT_SIZE
     while (low < high) {
-      const units = this.#readUnits(middle, Math.min(END_UNITS, high - middle))
+      const count = this.#readPage(middle, high - middle)
       let kept = 0
-      for (; kept < units.length; kept++) {
-        const unit = units[kept] ?? null
+      for (; kept < count; kept++) {
+        const unit = unitAt(PAGE, kept * UNIT_SIZE)
         if (unit === null || !(unit.isPreBlank || unit.physicOffset < physicOffset)) break
         last = unit
+        if (middle + kept === firstIndex) first = unit
       }
       if (kept > 0) low = middle + kept
-      if (kept < units.length || units.length === 0) high = middle + kept
+      if (kept < count || count === 0) high = middle + kept
       middle = Math.floor((low + high) / 2)
     }
-    return { index: low, last }
+    return { index: low, last, first }
   }
 
-  /** Units from `index` on, which has a file, null where nothing valid stands; no more than that file has. */
-  #readUnits(index: number, count: number): (QueueUnit | null)[] {
+  /** Reads units from `index` on, which has a file, into `PAGE`. @returns how many: no more than `count`, or than the file has */
+  #readPage(index: number, count: number): number {
     const fileStart = this.#fileStartOf(index)
     const room = (fileStart + this.#fileSize) / UNIT_SIZE - index
-    const bytes = Buffer.alloc(Math.min(count, room) * UNIT_SIZE)
-    const size = this.#openFiles.use(this.#path(fileStart)).readSync(bytes, index * UNIT_SIZE - fileStart)
-    return Array.from({ length: Math.floor(size / UNIT_SIZE) }, (_, i) => unitAt(bytes, i * UNIT_SIZE))
+    const page = PAGE.subarray(0, Math.min(count, room, END_UNITS) * UNIT_SIZE)
+    const size = this.#openFiles.use(this.#path(fileStart)).readSync(page, index * UNIT_SIZE - fileStart)
+    return Math.floor(size / UNIT_SIZE)
   }
 
   /** @param keepsPlace whether the first file stays, though empty: its name is all that tells which queue offset comes next (D06) */
@@ -405,7 +415,7 @@ export class ConsumeQueue {
       this.#openFiles.close(path)
       this.#fileSystem.unlinkSync(path)
       this.#fileStarts.pop()
-      this.#isUnflushedNoMore(last)
+      this.#forgetUnflushed(last)
       this.#namesUnsynced = true
     }
     const lastStart = this.#fileStarts.at(-1)
@@ -466,7 +476,7 @@ export class ConsumeQueue {
     const path = this.#path(first)
     this.#fileSystem.unlinkSync(path)
     this.#fileStarts.shift()
-    this.#isUnflushedNoMore(first)
+    this.#forgetUnflushed(first)
     this.#openFiles.close(path)
     return true
   }

@@ -14,6 +14,8 @@ test(
     const report = await killUnderLoad({ folder: temporaryFolder(), seed: SEED, goesOn: () => performance.now() < endMs })
     printFigures({ seed: SEED, rounds: report.rounds, acked: report.acked, verify: report.verifyText })
     expect(report).toMatchObject({ missing: [[], []], placeFaults: [], verifyCode: 0 })
+    expect(report.verifyText).toMatch(/^EQUAL from 0 to/m)
+    expect(report.verifyText).not.toMatch(/INDEX|not in the queues|not indexed/)
   },
   MINUTES * 60_000 + TIMEOUT_MARGIN_MS,
 )

@@ -2,9 +2,10 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { runVerify } from '../../src/cli/verify-command.ts'
 import { BrokerProcess } from '../helpers/broker-process.ts'
-import { verify } from '../helpers/kill-rounds.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
+import { RecordingIo } from '../unit/cli/recording-io.ts'
 import { MixedLoad } from './mixed-load.ts'
 import { minutesOf, printFigures, TIMEOUT_MARGIN_MS } from './nightly-settings.ts'
 import { ProcessFigures } from './process-figures.ts'
@@ -16,12 +17,14 @@ const SAMPLE_MS = 1000
 /** Of the median: what garbage collection leaves between its rounds. */
 const RSS_GROWTH_MAX = 0.1
 const HANDLES_GROWTH_MAX = 4
+/** Small, so that many of its files come and go. */
+const INDEX_GEOMETRY = { hashSlotNum: 5000, indexNum: 20_000 }
 /** Everything but the newest file is old at once. */
 const SMALL_AND_SHORT_LIVED = [
   ['mappedFileSizeCommitLog', '4194304'],
   ['mappedFileSizeConsumeQueue', '20000'],
-  ['maxIndexNum', '20000'],
-  ['maxHashSlotNum', '5000'],
+  ['maxIndexNum', String(INDEX_GEOMETRY.indexNum)],
+  ['maxHashSlotNum', String(INDEX_GEOMETRY.hashSlotNum)],
   ['fileReservedTime', '0'],
   ['deleteWhen', Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, '0')).join(';')],
   ['cleanResourceInterval', '500'],
@@ -49,7 +52,10 @@ test(
     const logFiles = stores.map((store) => readdirSync(join(store, 'commitlog')).length)
     expect(await slave.kill('SIGTERM')).toBe(0)
     expect(await master.kill('SIGTERM')).toBe(0)
-    const { code, text } = await verify(...stores)
+    const io = new RecordingIo()
+    const [directory, otherDirectory] = stores
+    const code = await runVerify({ directory, otherDirectory, json: false, indexGeometry: INDEX_GEOMETRY }, io)
+    const text = io.output
 
     const trends = Object.entries(figures).map(([role, one]) => ({
       role,
@@ -65,6 +71,7 @@ test(
     expect(load.counts).toMatchObject({ notAcked: 0, wrong: 0 })
     expect(load.counts.pulled).toBeGreaterThan(load.counts.acked)
     expect(text).toMatch(/^EQUAL from/m)
+    expect(text).not.toMatch(/INDEX|not in the queues|not indexed/)
     expect(code).toBe(0)
     for (const role of [master, slave]) {
       expect(role.lines.filter(({ level }) => level === 'error')).toEqual([])

@@ -8,6 +8,7 @@ import { MemoryFileSystem } from '../../helpers/memory-file-system.ts'
 import { overwrite, QUEUE_FILE_SIZE, resize, UNIT_SIZE } from '../../helpers/store-fixture.ts'
 
 const DIRECTORY = '/store/consumequeue/TopicTest/3'
+const TOPIC = { name: 'TopicTest', bytes: Buffer.from('TopicTest') }
 const UNITS_PER_FILE = QUEUE_FILE_SIZE / UNIT_SIZE
 const PRE_BLANK = '00000000000000007fffffff0000000000000000'
 
@@ -15,7 +16,7 @@ function setUp(fileSystem = new MemoryFileSystem()) {
   const openFiles = new OpenFileCache(fileSystem, 4)
   onTestFinished(() => openFiles.closeAll())
   const shared = { buffers: new UnitBuffers(), folders: new QueueFolders(fileSystem) }
-  const queue = new ConsumeQueue(fileSystem, openFiles, shared, DIRECTORY, 'TopicTest', 3, QUEUE_FILE_SIZE)
+  const queue = new ConsumeQueue(fileSystem, openFiles, shared, DIRECTORY, TOPIC, 3, QUEUE_FILE_SIZE)
   const hex = (fileStart = 0): string[] => {
     const bytes = fileSystem.readFileSync(`${DIRECTORY}/${String(fileStart).padStart(20, '0')}`) ?? Buffer.alloc(0)
     return Array.from({ length: bytes.length / UNIT_SIZE }, (_, i) => bytes.toString('hex', i * UNIT_SIZE, (i + 1) * UNIT_SIZE))
