@@ -17,6 +17,7 @@ export default defineConfig(async () => {
       pool: 'forks',
       fileParallelism: false,
       testTimeout: 300_000,
+      hookTimeout: 120_000, // brokers are ended in order, and a night's stores are large
     },
   }
 })

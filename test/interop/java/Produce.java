@@ -124,8 +124,8 @@ public final class Produce {
 
     /** The client wraps what a connection says; what a broker says has a code. */
     private static String nameOf(Throwable error) {
-        if (error instanceof MQBrokerException refused) return "code-" + refused.getResponseCode();
-        return (error.getCause() == null ? error : error.getCause()).getClass().getSimpleName();
+        Throwable cause = error.getCause() == null ? error : error.getCause();
+        return cause instanceof MQBrokerException refused ? "code-" + refused.getResponseCode() : cause.getClass().getSimpleName();
     }
 
     private void fail(String how) {

@@ -1,0 +1,8 @@
+import { test } from 'vitest'
+import { CELL_TIMEOUT_MS, runCell } from '../helpers/matrix.ts'
+
+test(
+  'B16 C08: a master of RocketMQ that waits for its slave, our slave, our name server: the master has a log of several files before its slave comes; killed under load, acknowledgements are true',
+  () => runCell({ master: 'java', slave: 'node', namesrv: 'node', hasLog: true }),
+  CELL_TIMEOUT_MS,
+)

@@ -1,0 +1,8 @@
+import { test } from 'vitest'
+import { runSwap, SWAP_TIMEOUT_MS } from '../helpers/store-swap.ts'
+
+test(
+  "D06: after a clean stop a broker of ours goes on with a store of RocketMQ's, and gives it back",
+  () => runSwap('java', 'SIGTERM'),
+  SWAP_TIMEOUT_MS,
+)
