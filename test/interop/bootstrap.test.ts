@@ -4,12 +4,16 @@ import { expect, test } from 'vitest'
 import { RequestCode } from '../../src/wire/request-code.ts'
 import { JavaClient } from '../helpers/java-client.ts'
 import { CELL_TIMEOUT_MS, report } from '../helpers/matrix.ts'
-import { ask, LOG_FILE_SIZE, Peer, routeWhen, startNameServer } from '../helpers/peers.ts'
+import { ask, Peer, routeWhen, startNameServer } from '../helpers/peers.ts'
 import { compareLogs, missingFrom, readStoredLog } from '../helpers/stored-log.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 
-const MESSAGES = 60
-const LARGEST_BODY = 1024 * 1024
+const FILE_SIZE = 1024 * 1024
+const LARGEST_BODY = 64 * 1024
+/** Of both brokers. */
+const SETTINGS = { mappedFileSizeCommitLog: FILE_SIZE, maxMessageSize: LARGEST_BODY * 2 }
+/** Enough for several files. */
+const MESSAGES = 2000
 
 async function logRangeOf(broker: Peer): Promise<{ readonly min: number; readonly max: number }> {
   const { body } = await ask(broker.listen, RequestCode.GET_BROKER_RUNTIME_INFO)
@@ -19,13 +23,13 @@ async function logRangeOf(broker: Peer): Promise<{ readonly min: number; readonl
 
 test.each([
   ['from offset 0', 0],
-  ['from its first file that is left', LOG_FILE_SIZE],
+  ['from its first file that is left', FILE_SIZE],
 ])(
   'C01 C09: an empty slave with haBootstrap=full gets the whole log of a RocketMQ master, %s',
   async (_what, start) => {
     const folder = temporaryFolder()
     const namesrvAddr = await startNameServer('node', folder)
-    let master = await Peer.start('java', { role: 'ASYNC_MASTER', folder: join(folder, 'm'), namesrvAddr })
+    let master = await Peer.start('java', { role: 'ASYNC_MASTER', folder: join(folder, 'm'), namesrvAddr, settings: SETTINGS })
     await routeWhen(namesrvAddr, 'TBW102', /"perm":7/)
     const load = { namesrv: namesrvAddr, topic: 'Early', maxSize: LARGEST_BODY, wait: 'false' }
     const { acked } = await JavaClient.produce(join(folder, 'filler'), { ...load, count: MESSAGES })
@@ -35,9 +39,9 @@ test.each([
       master = await master.again()
     }
     const { min, max } = await logRangeOf(master)
-    expect([min, max > 3 * LOG_FILE_SIZE]).toEqual([start, true])
+    expect([min, max > 3 * FILE_SIZE]).toEqual([start, true])
 
-    const settings = { haBootstrap: 'full', masterAddress: master.listen }
+    const settings = { ...SETTINGS, haBootstrap: 'full', masterAddress: master.listen }
     const slave = await Peer.start('node', { role: 'SLAVE', folder: join(folder, 's'), namesrvAddr, settings })
     await master.slaveCaughtUp()
     await slave.stop('SIGTERM')
