@@ -13,7 +13,8 @@ import { TestProducer } from '../helpers/test-producer.ts'
 
 /*
  * Writes test/golden/recorded anew: no test of its own, and run with RECORD=1 only, for another version of RocketMQ or another conversation.
- * Everybody is at 127.0.0.1 in what is recorded.
+ * Everybody is at 127.0.0.1 in what is recorded; only the names of messages hold an address of the machine, which a machine with nothing but
+ * a loopback does not have.
  */
 
 const JAVA = `RocketMQ ${ROCKETMQ_VERSION}`
