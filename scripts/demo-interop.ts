@@ -112,14 +112,14 @@ class Demonstration {
   }
 
   #compare(masterStore: string, slaveStore: string): boolean {
-    const { compared, differsAt } = compareLogs(masterStore, slaveStore)
-    const [ofMaster, ofSlave] = [readStoredLog(masterStore).end, readStoredLog(slaveStore).end]
-    const isEqual = differsAt === null && ofMaster === ofSlave && compared > 0
+    const [ofMaster, ofSlave] = [readStoredLog(masterStore), readStoredLog(slaveStore)]
+    const { compared, differsAt } = compareLogs(ofMaster, ofSlave)
+    const isEqual = differsAt === null && ofMaster.end === ofSlave.end && compared > 0
     const difference =
-      differsAt === null ? `the master ends at ${ofMaster}, the slave at ${ofSlave}` : `DIFFERENT at offset ${differsAt}`
+      differsAt === null ? `the master ends at ${ofMaster.end}, the slave at ${ofSlave.end}` : `DIFFERENT at offset ${differsAt}`
     this.#say(
       'logs',
-      isEqual ? `equal over ${formatCount(compared)} bytes, up to offset ${ofMaster}, where both end` : difference,
+      isEqual ? `equal over ${formatCount(compared)} bytes, up to offset ${ofMaster.end}, where both end` : difference,
     )
     return isEqual
   }
