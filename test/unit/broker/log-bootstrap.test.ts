@@ -4,7 +4,7 @@ import { LogBootstrap } from '../../../src/broker/log-bootstrap.ts'
 import type { MasterLog } from '../../../src/broker/log-comparison.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
 import { recordingLogger, turns } from '../../helpers/ha-fixture.ts'
-import { LOG_FILE_SIZE, type TestDisk, TestStore } from '../../helpers/store-fixture.ts'
+import { LOG_FILE_SIZE, MemoryDisk, type TestDisk, TestStore } from '../../helpers/store-fixture.ts'
 
 /** A master of several files, as it answers over its broker port. */
 async function masterOf(messages = 20): Promise<TestStore> {
@@ -86,6 +86,28 @@ describe('C01: where the log of an empty slave begins', () => {
     const record = (): never => expect.unreachable()
     expect(await bootstrap.prepare({ record, logRange: async () => ({ minOffset, maxOffset: 0 }) })).toBe(true)
     expect([slave.store.log.isEmpty, slave.store.log.maxOffset]).toEqual([true, 0])
+  })
+
+  test('A04: a disk that refuses the first file: the log has no place then, and the next join gives it one', async () => {
+    const master = await masterOf()
+    const disk = new MemoryDisk()
+    const slave = await TestStore.open(disk, { isSlave: true })
+    await deleteFirstFile(master)
+    disk.fileSystem.failNext('open', 'ENOSPC', { pathEndsWith: String(LOG_FILE_SIZE) })
+    const { bootstrap } = await bootstrapOf(slave)
+    await expect(bootstrap.prepare(asStock(master))).rejects.toMatchObject({ code: 'STORE_WRITE_FAILED' })
+    expect([slave.store.log.isEmpty, slave.store.log.maxOffset]).toEqual([true, 0])
+    await bootstrap.prepare(asStock(master))
+    expect(slave.store.log.maxOffset).toBe(LOG_FILE_SIZE)
+  })
+
+  test('C07: a master that begins where no file of ours can: nothing is made', async () => {
+    const slave = await emptySlave()
+    const { bootstrap } = await bootstrapOf(slave)
+    const logRange = async () => ({ minOffset: LOG_FILE_SIZE + 1, maxOffset: 3 * LOG_FILE_SIZE })
+    const record = (): never => expect.unreachable()
+    await expect(bootstrap.prepare({ record, logRange })).rejects.toMatchObject({ code: 'STORE_OFFSET_MISMATCH' })
+    expect(slave.store.log.isEmpty).toBe(true)
   })
 
   test('a slave that has bytes is left alone and compared', async () => {

@@ -43,11 +43,30 @@ describe('what was typed becomes typed options', () => {
   })
 
   test('broker may be said', async () => {
-    const { calls } = await run(['broker', '--listen', '127.0.0.1:0', '--ha-listen', '127.0.0.1:0', '--ha-master', 'h:2', '-p'])
+    const { calls } = await run([
+      'broker',
+      '--listen',
+      '127.0.0.1:0',
+      '--ha-listen',
+      '127.0.0.1:0',
+      '--ha-master',
+      'h:2',
+      '--bootstrap',
+      'full',
+      '-p',
+    ])
     expect(calls).toEqual([
       [
         'broker',
-        { listen: '127.0.0.1:0', haListen: '127.0.0.1:0', haMaster: 'h:2', printConfig: true, set: [], logLevel: 'info' },
+        {
+          listen: '127.0.0.1:0',
+          haListen: '127.0.0.1:0',
+          haMaster: 'h:2',
+          bootstrap: 'full',
+          printConfig: true,
+          set: [],
+          logLevel: 'info',
+        },
       ],
     ])
   })

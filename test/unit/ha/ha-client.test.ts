@@ -431,6 +431,17 @@ describe('C14: how far it knows to be behind', () => {
     await until(() => scene.master.reports.at(-1) === 2000)
     expect(scene.slave.ha.clientInfo).toMatchObject({ masterEndOffset: 2000, catchUpFrom: 2000, behindMs: 0 })
   })
+
+  test('the one who asks the master while the log flows makes it known how far there is to go', async () => {
+    const join = { ...joinTo(MASTER), masterEndOffset: 1500 }
+    const world = new World()
+    const master = await world.rawMaster(MASTER.host)
+    const slave = await world.start({ host: '10.0.0.2', join })
+    await transferring({ world, master, slave })
+    join.masterEndOffset = 9000
+    await pass(world.clock, 3000)
+    expect(slave.ha.clientInfo?.masterEndOffset).toBe(9000)
+  })
 })
 
 describe('backpressure', () => {
@@ -816,5 +827,27 @@ describe('H02: a master that moves', () => {
     await until(() => asked.length === 1, 'the first attempt')
     slave.ha.masterMoved()
     await until(() => asked.length === 2, 'the second attempt, without any time passing')
+  })
+})
+
+describe('C01: a log that was given its place before the first report', () => {
+  test('reports where it begins, and takes what comes from there on', async () => {
+    const world = new World()
+    const master = await world.rawMaster(MASTER.host)
+    const slave = await world.start({
+      host: '10.0.0.2',
+      join: {
+        ...joinTo(MASTER),
+        check: async () => {
+          slave.store.beginLogAt(3 * slave.store.log.fileSize)
+          return true
+        },
+      },
+    })
+    await until(() => master.reports.length > 0, 'the first report')
+    const start = 3 * slave.store.log.fileSize
+    expect(master.reports).toEqual([start])
+    master.send(frame(start, Buffer.from('xyz')))
+    await until(() => slave.store.log.maxOffset === start + 3, 'the bytes')
   })
 })
