@@ -100,6 +100,7 @@ export class BrokerController implements Service {
     const onFollowing = (): void => this.#synchronize?.joined()
     const slave = this.#join === null ? null : { join: this.#join, onRefused, onFollowing }
     this.#haService = new HAService(platform, haLogger, this.#store, haOptions(config), slave)
+    if (this.#join !== null) this.#join.joinAnew = (reason) => this.#haService.joinAnew(reason)
     this.#store.useGate(this.#haService)
     this.#directory?.onMoved(() => this.#haService.masterMoved())
     this.#store.useSlavePositions(this.#haService)

@@ -4,6 +4,7 @@ import type { MasterJoin } from '../ha/master-join.ts'
 import type { Address } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { MessageStore } from '../store/message-store.ts'
+import { LogBootstrap } from './log-bootstrap.ts'
 import { compareWithMaster } from './log-comparison.ts'
 import { MasterClient } from './master-client.ts'
 import type { LearnedMaster } from './master-directory.ts'
@@ -15,6 +16,8 @@ export interface SlaveJoinOptions {
   readonly masterAddress: Address | null
   /** `--ha-master`: the master's HA port; overrules what the master says. */
   readonly haMasterAddress: Address | null
+  /** `full`: a slave without data gets the whole log of any master. */
+  readonly haBootstrap: 'auto' | 'full'
 }
 
 /** Who knows the master's address without anybody having typed it. */
@@ -42,6 +45,9 @@ export class SlaveJoin implements MasterJoin {
   #isClosed = false
   #masterEndOffset: number | null = null
   readonly #warned = new Set<string>()
+  readonly #bootstrap: LogBootstrap | null
+  /** The link must end for this reason and the master be asked anew; set before `locate`. */
+  joinAnew: (reason: HaError) => void = () => {}
   /** Where this slave serves clients, told to the master; null before it does. */
   brokerPort: number | null = null
 
@@ -59,6 +65,13 @@ export class SlaveJoin implements MasterJoin {
     this.#options = options
     this.#directory = options.masterAddress === null ? directory : null
     this.#client = options.masterAddress === null ? null : new MasterClient(platform, logger, options.masterAddress)
+    const events = {
+      onMasterEnd: (endOffset: number) => {
+        this.#masterEndOffset = endOffset
+      },
+      onDeleted: (reason: HaError) => this.joinAnew(reason),
+    }
+    this.#bootstrap = options.haBootstrap === 'full' ? new LogBootstrap(platform.clock, logger, store, events) : null
   }
 
   get masterEndOffset(): number | null {
@@ -80,7 +93,7 @@ export class SlaveJoin implements MasterJoin {
     const { haMasterAddress } = this.#options
     const learned = this.#directory?.current ?? null
     if (learned === null) {
-      if (haMasterAddress === null) {
+      if (haMasterAddress === null || this.#mustAskBroker) {
         const remedy = this.#directory === null ? 'say --master HOST:PORT' : 'no name server tells one yet'
         throw new HaError('HA_MASTER_UNFIT', `no master is known: ${remedy}`)
       }
@@ -91,6 +104,11 @@ export class SlaveJoin implements MasterJoin {
     const client = this.#clientOf(learned.address)
     this.#requireFit(await client.config(null))
     return haMasterAddress ?? learned.haAddress
+  }
+
+  /** Where the log begins is told by a broker port only; a slave that starts without would get the last file for good. */
+  get #mustAskBroker(): boolean {
+    return this.#bootstrap !== null && this.#store.log.holdsNothing
   }
 
   #clientOf(address: Address): MasterClient {
@@ -116,6 +134,10 @@ export class SlaveJoin implements MasterJoin {
       return haMasterAddress ?? haAddressOf(client.address, config)
     } catch (error) {
       if (!this.#mayBeHaPort(error as MqError)) throw error
+      if (this.#mustAskBroker) {
+        const advice = 'haBootstrap=full needs the broker port of the master; its HA port is usually one higher'
+        throw new HaError('HA_MASTER_UNFIT', `${this.#masterText} gives no broker's answer: ${advice}`, {}, error)
+      }
       this.#isTriedAsHaPort = true
       this.#fitClient = null
       return client.address
@@ -133,8 +155,10 @@ export class SlaveJoin implements MasterJoin {
     }
     const { brokerId } = this.#options
     const { brokerPort } = this
-    this.#requireFit(await client.config({ haLocalPort: localPort, brokerId, brokerPort }))
-    await compareWithMaster(this.#store.log, this.#store.lastRecord, client)
+    const config = await client.config({ haLocalPort: localPort, brokerId, brokerPort })
+    this.#requireFit(config)
+    const isFresh = config.get('haEmptySlaveStart') !== 'first' && ((await this.#bootstrap?.prepare(client)) ?? false)
+    if (!isFresh) await compareWithMaster(this.#store.log, this.#store.lastRecord, client)
     this.#hasFollowed = true
     const range = await client.logRange().catch(() => null) // for people only: a master that does not tell is followed all the same
     this.#masterEndOffset = range?.maxOffset ?? null
@@ -144,6 +168,7 @@ export class SlaveJoin implements MasterJoin {
   /** Ends what is asked at the moment. */
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#bootstrap?.stop()
     await this.#client?.close()
   }
 

@@ -102,6 +102,7 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
     .option('--role <ROLE>', 'ASYNC_MASTER, SYNC_MASTER or SLAVE (default: ASYNC_MASTER)')
     .option('--master <HOST:PORT>', "a slave's master, by its listen port")
     .option('--ha-master <HOST:PORT>', "a slave's master, by its HA port: the log only")
+    .option('--bootstrap <full>', 'a slave without data gets the whole log, also of a RocketMQ master, which gives its last file')
     .option('-c, --config <FILE>', "settings as Java properties, with RocketMQ's keys")
     .option('-n, --namesrv <HOST:PORT[;HOST:PORT]>', 'name servers to register with')
     .option('--listen <HOST:PORT>', 'where clients connect; port 0 takes any free ports')

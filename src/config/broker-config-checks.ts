@@ -45,6 +45,12 @@ function checkRole(config: BrokerConfig, shown: Shown): void {
         `${shown('brokerRole')} and ${shown(key)}: a master follows nobody; add --role SLAVE, or take ${key} out`,
       )
     }
+    if (config.haBootstrap === 'full') {
+      throw conflict(
+        ['brokerRole', 'haBootstrap'],
+        `${shown('brokerRole')} and ${shown('haBootstrap')}: a master gets its log from nobody; add --role SLAVE, or take haBootstrap out`,
+      )
+    }
     return
   }
   if (config.brokerId === 0) {
@@ -58,6 +64,12 @@ function checkRole(config: BrokerConfig, shown: Shown): void {
     throw conflict(
       ['brokerRole', 'masterAddress'],
       `${shown('brokerRole')} but no master is known (masterAddress, haMasterAddress and namesrvAddr are empty); add --master HOST:PORT, the listenPort of the master, or -n HOST:PORT, a name server`,
+    )
+  }
+  if (config.haBootstrap === 'full' && config.masterAddress === null && !hasNameServers) {
+    throw conflict(
+      ['haBootstrap', 'masterAddress'],
+      `${shown('haBootstrap')} but only the HA port of the master is known (${shown('haMasterAddress')}), and where its log begins is told by its broker port; add --master HOST:PORT, or -n HOST:PORT, a name server`,
     )
   }
   if (isOwn(config, config.masterAddress, config.bindAddress, config.listenPort)) {

@@ -7,6 +7,7 @@ export interface BrokerFlags {
   readonly role?: string | undefined
   readonly master?: string | undefined
   readonly haMaster?: string | undefined
+  readonly bootstrap?: string | undefined
   readonly namesrv?: string | undefined
   readonly listen?: string | undefined
   readonly haListen?: string | undefined
@@ -25,6 +26,7 @@ export function commandLineSettings(flags: BrokerFlags): Setting[] {
     ...one('brokerRole', '--role', flags.role),
     ...one('masterAddress', '--master', flags.master),
     ...one('haMasterAddress', '--ha-master', flags.haMaster),
+    ...one('haBootstrap', '--bootstrap', flags.bootstrap),
     ...one('namesrvAddr', '-n', flags.namesrv),
     ...hostAndPort('bindAddress', 'listenPort', '--listen', flags.listen),
     ...hostAndPort('haBindAddress', 'haListenPort', '--ha-listen', flags.haListen),

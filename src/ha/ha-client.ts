@@ -155,11 +155,10 @@ export class HAClient implements Service {
     }
   }
 
-  /** The master is somewhere else now: the link to the former one ends, and the new one is asked for at once (H02). */
-  masterMoved(): void {
+  /** The link, if there is one, ends for `reason`, and the master is asked for anew at once: it may be somewhere else (H02). */
+  joinAnew(reason: HaError): void {
     const connection = this.#connection
-    if (connection !== null)
-      this.#breakLink(connection, new HaError('HA_MASTER_UNFIT', 'the master has moved to another address'))
+    if (connection !== null) this.#breakLink(connection, reason)
     this.#backoff.reset()
     this.#pause.wakeup()
   }
@@ -313,9 +312,11 @@ export class HAClient implements Service {
   #tick(): void {
     const nowMs = this.#clock.monotonicMs()
     this.#flow.tick(nowMs)
+    const isLinked = this.#state === 'TRANSFER'
+    if (isLinked) this.#masterEndOffset = Math.max(this.#masterEndOffset, this.#join.masterEndOffset ?? -1)
     this.#catchUp.tick(this.#masterEndOffset, nowMs)
     const connection = this.#connection
-    if (connection === null || this.#state !== 'TRANSFER') return
+    if (connection === null || !isLinked) return
     const unfit = this.#storeTrouble() // seen here, because no further bytes may come, least of all on a link that is not read
     if (unfit !== null) return this.#breakLink(connection, unfit)
     const stalled = this.#store.dispatchStalledReason

@@ -1,3 +1,4 @@
+import { HaError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import { RateLimitedLog } from '../base/rate-limited-log.ts'
 import type { Service } from '../base/service.ts'
@@ -134,7 +135,12 @@ export class HAService implements Service, ReplicationGate, SlavePositions {
 
   /** The master of this slave has another address now. */
   masterMoved(): void {
-    this.#haClient?.masterMoved()
+    this.joinAnew(new HaError('HA_MASTER_UNFIT', 'the master has moved to another address'))
+  }
+
+  /** This slave's link ends for `reason`, and it joins its master anew. */
+  joinAnew(reason: HaError): void {
+    this.#haClient?.joinAnew(reason)
   }
 
   async stop(): Promise<void> {

@@ -17,6 +17,6 @@ export interface MasterJoin {
    * @throws HaError HA_JOIN_REFUSED, HA_DIVERGED: trying again will not help · any other MqError: it may
    */
   check(localPort: number): Promise<boolean>
-  /** Where the master's log ended at the last `check`; null where it did not tell. Only shown, never relied on. */
+  /** Where the master's log ended when it was asked last; null where it did not tell. Only shown, never relied on. */
   readonly masterEndOffset: number | null
 }

@@ -69,6 +69,11 @@ export class CommitLog {
     return this.files.last === undefined && this.unwrittenBytes === 0
   }
 
+  /** Whether there is not one byte; a file may be there, whose name then tells where the log begins. */
+  get holdsNothing(): boolean {
+    return this.unwrittenBytes === 0 && (this.files.last === undefined || this.maxOffset === this.minOffset)
+  }
+
   get minOffset(): number {
     return this.files.first?.fileFromOffset ?? 0
   }
@@ -214,7 +219,29 @@ export class CommitLog {
     }
   }
 
+  /**
+   * Lets a log that holds nothing begin at `offset`: its first file is made, by whose name a restart knows the place. At 0 there is no file
+   * before there are bytes.
+   * @throws StoreError STORE_OFFSET_MISMATCH where no file can begin there; and as the disk does: then the log has no file at all
+   */
+  beginAt(offset: number): void {
+    assert(this.holdsNothing, `a log that ends at ${this.appendOffset} cannot begin at ${offset}`)
+    this.#requireFileStart(offset)
+    if (this.files.first?.fileFromOffset !== offset) {
+      this.files.truncateTo(0)
+      if (offset > 0) this.files.create(offset)
+    }
+    this.#startAt(offset)
+  }
+
   #startAt(offset: number): void {
+    this.#requireFileStart(offset)
+    this.#tail.restartAt(offset)
+    this.#writer.restartAt(offset)
+    this.#flushedOffset = offset
+  }
+
+  #requireFileStart(offset: number): void {
     if (offset % this.fileSize !== 0) {
       throw new StoreError(
         'STORE_OFFSET_MISMATCH',
@@ -222,9 +249,6 @@ export class CommitLog {
         { offset, fileSize: this.fileSize },
       )
     }
-    this.#tail.restartAt(offset)
-    this.#writer.restartAt(offset)
-    this.#flushedOffset = offset
   }
 
   /** The written bytes from `offset` on that are in memory, to the end of a slab at most; null: read them from the file. */

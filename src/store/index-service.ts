@@ -257,6 +257,12 @@ export class IndexService {
     this.#keysDone = 0
   }
 
+  /** The log, which held nothing, begins at `offset`. */
+  beginAt(offset: number): void {
+    this.#position = offset
+    this.#keysDone = 0
+  }
+
   /** Makes the next file (IndexService.retryGetAndCreateIndexFile). */
   #roll(full: IndexFile | undefined): IndexFile {
     full?.writePending()

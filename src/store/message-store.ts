@@ -344,10 +344,30 @@ export class MessageStore implements Service {
    * @throws StoreError STORE_OFFSET_MISMATCH; STORE_READ_ONLY when nothing can be stored
    */
   appendReplicated(offset: number, bytes: Buffer): void {
-    if (this.readOnlyReason !== null || this.#state !== 'running') {
-      throw new StoreError('STORE_READ_ONLY', `the store takes no data: ${this.readOnlyReason ?? this.#state}`, { offset })
-    }
+    this.#requireTakes(offset)
     this.log.appendReplicated(offset, bytes)
+  }
+
+  #requireTakes(offset: number): void {
+    if (this.readOnlyReason === null && this.#state === 'running') return
+    throw new StoreError('STORE_READ_ONLY', `the store takes no data: ${this.readOnlyReason ?? this.#state}`, { offset })
+  }
+
+  /**
+   * Lets a log that holds nothing begin where the master's does; see CommitLog.beginAt.
+   * @throws StoreError STORE_OFFSET_MISMATCH, STORE_WRITE_FAILED, STORE_READ_ONLY
+   */
+  beginLogAt(offset: number): void {
+    this.#requireTakes(offset)
+    try {
+      this.log.beginAt(offset)
+    } catch (error) {
+      if (!isSystemError(error)) throw error
+      const problem = `the first file of the log could not be made: ${error.message}`
+      throw new StoreError('STORE_WRITE_FAILED', problem, { offset, errno: error.code }, error)
+    }
+    this.#dispatcher.resumeAt(offset, null)
+    this.#index.beginAt(offset)
   }
 
   /**

@@ -32,7 +32,10 @@ export interface HaStatus {
   readonly haClientRuntimeInfo: { readonly state?: string; readonly maxOffset: number; readonly lastError?: string }
 }
 
-/** A broker as a user runs it: the built command line in a process of its own. Ended with the test, by its process id. */
+/** Remembers how a process is ended, and ends it when nobody needs it any more. */
+export type EndLater = (end: () => Promise<void>) => unknown
+
+/** A broker as a user runs it: the built command line in a process of its own. Ended with the test, or by whoever launched it, by its process id. */
 export class BrokerProcess {
   readonly #child: ChildProcess
   readonly #lines: LogLine[] = []
@@ -58,18 +61,19 @@ export class BrokerProcess {
 
   /** Starts a broker and resolves when it is ready. */
   static start(args: readonly string[]): Promise<BrokerProcess> {
-    return BrokerProcess.#launch(['--listen', '127.0.0.1:0', ...args])
+    return BrokerProcess.launch(['--listen', '127.0.0.1:0', ...args])
   }
 
   /** Starts a name server, which keeps its KV table in `folder`, and resolves when it is ready. */
   static namesrv(folder: string, ...args: string[]): Promise<BrokerProcess> {
     const set = ['--set', `kvConfigPath=${folder}/kvConfig.json`]
-    return BrokerProcess.#launch(['namesrv', '--listen', '127.0.0.1:0', ...set, ...args])
+    return BrokerProcess.launch(['namesrv', '--listen', '127.0.0.1:0', ...set, ...args])
   }
 
-  static async #launch(args: readonly string[]): Promise<BrokerProcess> {
+  /** Starts the command line as it is given, of a broker or a name server, and resolves when that is ready. */
+  static async launch(args: readonly string[], endLater: EndLater = onTestFinished): Promise<BrokerProcess> {
     const broker = new BrokerProcess(args)
-    onTestFinished(async () => {
+    endLater(async () => {
       await broker.kill('SIGKILL')
     })
     await broker.logged('ready')

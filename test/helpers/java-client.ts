@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { onTestFinished } from 'vitest'
+import type { EndLater } from './broker-process.ts'
 import { ROCKETMQ_VERSION, rocketmqJars } from './java-peers.ts'
 import type { Acked } from './test-producer.ts'
 
@@ -48,7 +49,7 @@ async function compiledPrograms(): Promise<string> {
   return folder
 }
 
-/** A stock client in a process of its own: a program of test/interop/java. Ended with the test. */
+/** A stock client in a process of its own: a program of test/interop/java. Ended with the test, or by whoever started it. */
 export class JavaClient {
   readonly #child: ChildProcess
   readonly #watchers = new Set<() => void>()
@@ -73,7 +74,12 @@ export class JavaClient {
   }
 
   /** @param folder for its log files and, where it keeps them itself, its offsets */
-  static async start(program: string, folder: string, options: Readonly<Record<string, string | number>>): Promise<JavaClient> {
+  static async start(
+    program: string,
+    folder: string,
+    options: Readonly<Record<string, string | number>>,
+    endLater: EndLater = onTestFinished,
+  ): Promise<JavaClient> {
     const jars = await rocketmqJars()
     const classes = await compiledPrograms()
     mkdirSync(folder, { recursive: true })
@@ -84,14 +90,14 @@ export class JavaClient {
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     const client = new JavaClient(child, `${program} ${settings.join(' ')}`)
-    onTestFinished(() => client.kill())
+    endLater(() => client.kill())
     return client
   }
 
   /** A consumer that has started. */
   static async consume(folder: string, options: Readonly<Record<string, string | number>>): Promise<JavaClient> {
     const client = await JavaClient.start('Consume', folder, options)
-    await client.until('its start', () => client.#words.has('READY'), 60_000)
+    await client.started()
     return client
   }
 
@@ -105,6 +111,11 @@ export class JavaClient {
     const client = await JavaClient.start('Produce', folder, options)
     await client.ended()
     return client
+  }
+
+  /** Resolves when a consumer has started. */
+  async started(): Promise<void> {
+    await this.until('its start', () => this.#words.has('READY'), 60_000)
   }
 
   /** Resolves when `isSo` holds; looks whenever the program says something. */

@@ -75,4 +75,11 @@ export const HA_ROWS = [
     default: 'first',
     doc: 'Ours. Where a slave without data starts: at the first byte the master has, or, as in RocketMQ, at the start of its last file.',
   },
+  {
+    name: 'haBootstrap',
+    type: 'choice',
+    choices: ['auto', 'full'],
+    default: 'auto',
+    doc: 'Ours (--bootstrap). What a slave without data asks for: what its master gives by itself, or the whole log, also of a RocketMQ master, which gives only its last file. Needs the broker port of the master.',
+  },
 ] as const satisfies readonly ConfigRow[]

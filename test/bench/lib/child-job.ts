@@ -45,7 +45,7 @@ export function serveJob<Order, Result extends object>(work: (order: Order) => P
 /** A job that goes on after its answer. */
 export interface StandingJob<Result> {
   readonly result: Result
-  /** Ends its process. */
+  /** Ends its process at once. */
   stop(): Promise<void>
 }
 
@@ -64,7 +64,7 @@ export function startJob<Order extends object, Result>(module: URL, order: Order
     child.once('error', reject)
     child.once('message', (result) => {
       const stop = (): Promise<void> => {
-        child.disconnect()
+        child.kill('SIGKILL')
         return ended
       }
       resolve({ result: result as Result, stop })
@@ -73,9 +73,8 @@ export function startJob<Order extends object, Result>(module: URL, order: Order
   })
 }
 
-/** The other end: takes the order, answers when it is ready for work, and ends with the process that started it. */
+/** The other end: takes the order, answers when it is ready for work, and lets the process go on. */
 export function serveStandingJob<Order, Result extends object>(prepare: (order: Order) => Promise<Result>): void {
-  process.once('disconnect', () => process.exit(0))
   process.once('message', (order) => {
     prepare(order as Order).then(
       (result) => process.send?.(result),

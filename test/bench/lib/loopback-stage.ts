@@ -1,4 +1,4 @@
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { openSync, writeSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { serveStandingJob } from './child-job.ts'
 import { ANSWER_SIZE } from './loopback-frames.ts'
@@ -23,10 +23,6 @@ const FILE_SIZE_MAX = 256 * 1024 * 1024
 
 serveStandingJob(async ({ next, file, frameSize }: StageOrder): Promise<StageResult> => {
   const fd = openSync(file, 'w')
-  process.once('exit', () => {
-    closeSync(fd)
-    rmSync(file, { force: true })
-  })
   const nextSocket = next === undefined ? null : await connectTo(next)
   const answer = Buffer.alloc(ANSWER_SIZE)
   let at = 0

@@ -11,7 +11,7 @@ import org.apache.rocketmq.remoting.protocol.heartbeat.MessageModel;
 
 /**
  * A push consumer from the first offset on; says what comes, and ends when its input ends. Options: namesrv, topic, group; tags, listener
- * (concurrent, orderly), model (clustering, broadcasting), instance, pauseMs for each message.
+ * (concurrent, orderly), model (clustering, broadcasting), instance, pauseMs for each message, clientIP.
  */
 public final class Consume {
     private static final int POLL_MS = 50;
@@ -24,6 +24,7 @@ public final class Consume {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(options.get("group"));
         consumer.setNamesrvAddr(options.get("namesrv"));
         consumer.setInstanceName(options.getOrDefault("instance", "consume"));
+        if (options.containsKey("clientIP")) consumer.setClientIP(options.get("clientIP"));
         consumer.setPollNameServerInterval(1000);
         consumer.setPersistConsumerOffsetInterval(1000);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);

@@ -14,7 +14,7 @@ import org.apache.rocketmq.common.message.Message;
 
 /**
  * Sends until `count` messages are acknowledged, or, one-way, are sent; says of each how that ended. Options: namesrv, topic, count; way
- * (sync, async, oneway, batch), threads, maxSize of a body, compress, first (number of the first message), wait (false: not for slaves).
+ * (sync, async, oneway, batch), threads, maxSize of a body, compress, first (number of the first message), wait (false: not for slaves), clientIP.
  */
 public final class Produce {
     private static final int BATCH = 10;
@@ -40,6 +40,7 @@ public final class Produce {
         room = new Semaphore(Peer.number(options, "inFlight", 32));
         producer.setNamesrvAddr(options.get("namesrv"));
         producer.setInstanceName("produce");
+        if (options.containsKey("clientIP")) producer.setClientIP(options.get("clientIP"));
         producer.setPollNameServerInterval(1000);
         producer.setSendMsgTimeout(10_000);
         producer.setRetryTimesWhenSendFailed(0);

@@ -77,6 +77,7 @@ async function joinTo(
       brokerId: 7,
       masterAddress: null,
       haMasterAddress: null,
+      haBootstrap: 'auto',
       ...options,
     },
     directory,
@@ -446,5 +447,100 @@ describe('a master that name servers tell', () => {
     const { join } = await joinTo({ masterAddress: typed.address }, undefined, nodeClock, learnedFrom(told.address))
     await join.locate()
     expect([typed.asked.length, told.asked.length]).toEqual([1, 0])
+  })
+})
+
+describe('C01: haBootstrap=full', () => {
+  async function masterWith(config: Readonly<Record<string, string>> = {}) {
+    const store = await memoryStore()
+    for (const text of ['one', 'two']) await put(store, text)
+    return { store, ...(await startMaster({ store, config })) }
+  }
+
+  test('of a stock master: the first record is here when the first report is sent', async () => {
+    const { store, address } = await masterWith()
+    const slave = await memoryStore({ isSlave: true })
+    const { join } = await joinTo({ masterAddress: address, haBootstrap: 'full' }, slave)
+    await join.locate()
+    expect(await join.check(1)).toBe(true)
+    expect(logBytes(slave)).toEqual(store.log.readRecord(0))
+    expect(join.masterEndOffset).toBe(store.log.maxOffset)
+  })
+
+  test.each<['auto' | 'full', Readonly<Record<string, string>>]>([
+    ['auto', {}],
+    ['full', { haEmptySlaveStart: 'first' }],
+  ])('%s with %j: the first report is 0, as ever', async (haBootstrap, config) => {
+    const { address } = await masterWith(config)
+    const slave = await memoryStore({ isSlave: true })
+    const { join } = await joinTo({ masterAddress: address, haBootstrap }, slave)
+    await join.locate()
+    expect(await join.check(1)).toBe(true)
+    expect(slave.log.isEmpty).toBe(true)
+  })
+
+  test('the first file is deleted between the record and the report: the one record is not taken for another log', async () => {
+    const { store, address, processors } = await masterWith()
+    let asked = 0
+    processors.register(RequestCode.VIEW_MESSAGE_BY_ID, (request, _peer, reply) => {
+      const record = asked++ === 0 ? store.log.readRecord(0) : null
+      if (record === null) reply(createResponse(request, ResponseCode.SYSTEM_ERROR, 'can not find message by the offset, 0'))
+      else reply(createResponse(request, ResponseCode.SUCCESS, null, {}, record))
+    })
+    const { join } = await joinTo({ masterAddress: address, haBootstrap: 'full' })
+    expect(await join.check(1)).toBe(true)
+    expect(asked).toBe(1)
+  })
+
+  test('a log that has bytes is compared', async () => {
+    const { address } = await masterWith()
+    const other = await memoryStore()
+    await put(other, 'ONE')
+    const slave = await memoryStore({ isSlave: true })
+    slave.appendReplicated(0, logBytes(other))
+    await slave.settle()
+    const { join } = await joinTo({ masterAddress: address, haBootstrap: 'full' }, slave)
+    await expect(join.check(1)).rejects.toMatchObject({ code: 'HA_DIVERGED' })
+  })
+
+  test('--master with a HA port: an empty slave does not follow it, or it would get the last file for good', async () => {
+    const { address } = await startStrangePort((socket) => socket.destroy())
+    const slave = await memoryStore({ isSlave: true })
+    const { join } = await joinTo({ masterAddress: address, haBootstrap: 'full' }, slave)
+    await expect(join.locate()).rejects.toMatchObject({
+      code: 'HA_MASTER_UNFIT',
+      message: expect.stringContaining('haBootstrap=full needs the broker port'),
+    })
+    slave.beginLogAt(0)
+    slave.appendReplicated(0, Buffer.from('x'))
+    expect(await join.locate()).toEqual(address)
+  })
+
+  test('an HA port alone, while no name server tells the broker port: an empty slave waits for it', async () => {
+    const haMasterAddress = { host: '127.0.0.1', port: 1 }
+    const { join } = await joinTo({ haMasterAddress, haBootstrap: 'full' }, undefined, nodeClock, { current: null })
+    await expect(join.locate()).rejects.toMatchObject({ code: 'HA_MASTER_UNFIT' })
+  })
+
+  test('C02: the master deletes what the slave stands before: the link has to end for it', async () => {
+    const { address, processors } = await masterWith()
+    let minOffset = 4096
+    processors.register(RequestCode.GET_BROKER_RUNTIME_INFO, (request, _peer, reply) => {
+      const table = { commitLogMinOffset: String(minOffset), commitLogMaxOffset: '20000' }
+      reply(createResponse(request, ResponseCode.SUCCESS, null, {}, Buffer.from(JSON.stringify({ table }))))
+    })
+    const clock = new FakeClock({ ticks: 'auto' })
+    const { join } = await joinTo({ masterAddress: address, haBootstrap: 'full' }, undefined, clock)
+    const reasons: string[] = []
+    join.joinAnew = ({ message }) => void reasons.push(message)
+    await join.check(1)
+    minOffset = 8192
+    clock.advance(5000)
+    await until(() => reasons.length > 0)
+    expect(reasons).toEqual([expect.stringMatching(/deleted its log up to 8192.*ends at 4096/)])
+    await join.check(1)
+    expect(join.masterEndOffset).toBe(20_000)
+    await join.close()
+    expect(clock.pendingTimers).toBe(0)
   })
 })

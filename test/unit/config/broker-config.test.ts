@@ -49,6 +49,7 @@ describe('defaults', () => {
       haTransferBatchSize: 32768,
       haMaxGapNotInSync: 268435456,
       haEmptySlaveStart: 'first',
+      haBootstrap: 'auto',
       maxMessageSize: 4194304,
       slaveReadEnable: false,
     } satisfies Partial<BrokerConfig>)
@@ -384,6 +385,18 @@ describe('settings that do not fit together', () => {
       [],
       ['SYNC_MASTER (--role)', 'haMasterAddress=a:1 (--ha-master)'],
     ],
+    [
+      'a master that asks for the whole log',
+      { role: 'SYNC_MASTER', bootstrap: 'full' },
+      [],
+      ['brokerRole=SYNC_MASTER (--role)', 'haBootstrap=full (--bootstrap)', '--role SLAVE'],
+    ],
+    [
+      'C01: the whole log of a master of which only the HA port is known',
+      { role: 'SLAVE', haMaster: 'a:10912', bootstrap: 'full' },
+      [],
+      ['haBootstrap=full (--bootstrap)', 'haMasterAddress=a:10912 (--ha-master)', '--master HOST:PORT'],
+    ],
     ['a slave without a master', { role: 'SLAVE' }, [], ['brokerRole=SLAVE (--role)', '--master HOST:PORT']],
     ['a slave with id 0', { ...slave, id: '0' }, [], ['brokerId=0 (--id)', '1 or more']],
     [
@@ -437,6 +450,15 @@ describe('settings that do not fit together', () => {
   test('a slave may know its master by HA address or name server only', () => {
     expect(resolve({ role: 'SLAVE', haMaster: 'a:10912' }).config.haMasterAddress).toEqual({ host: 'a', port: 10912 })
     expect(resolve({ role: 'SLAVE', namesrv: 'localhost:9876' }).config.masterAddress).toBeNull()
+  })
+
+  test.each<[string, BrokerFlags]>([
+    ['by its broker port', { master: 'a:10911' }],
+    ['by its broker and its HA port', { master: 'a:10911', haMaster: 'a:10912' }],
+    ['through a name server', { namesrv: 'localhost:9876', haMaster: 'a:10912' }],
+  ])('the whole log can be asked of a master known %s', (_, flags) => {
+    expect(resolve({ role: 'SLAVE', bootstrap: 'full', ...flags }).config.haBootstrap).toBe('full')
+    refused(() => resolve({ role: 'SLAVE', bootstrap: 'all', ...flags }), 'CONFIG_BAD_VALUE', 'auto, full')
   })
 
   test('one port on two different hosts is no conflict', () => {

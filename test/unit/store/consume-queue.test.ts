@@ -200,6 +200,30 @@ describe('load', () => {
     }
   })
 
+  test('looks at a small queue once: its end and its minimum are told by one page', () => {
+    const { queue, fileSystem } = setUp()
+    fill(queue, 0, 100)
+    const again = setUp(fileSystem)
+    again.queue.load()
+    const reads: number[] = []
+    const { openSync } = fileSystem
+    fileSystem.openSync = (path, mode) => {
+      const handle = openSync.call(fileSystem, path, mode)
+      const { readSync } = handle
+      handle.readSync = (target, at) => {
+        reads.push(at)
+        return readSync.call(handle, target, at)
+      }
+      return handle
+    }
+    expect(again.queue.cutTo(Number.MAX_SAFE_INTEGER, false)).toMatchObject({ physicOffset: 9900 })
+    again.queue.correctMin(0)
+    expect(reads).toEqual([0])
+    expect(again.queue).toMatchObject({ minIndex: 0, maxIndex: 100 })
+    again.queue.correctMin(1000)
+    expect(again.queue.minIndex).toBe(10)
+  })
+
   test.each([
     [
       'a longer file',
