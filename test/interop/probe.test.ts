@@ -80,7 +80,9 @@ test('A02 A08: our slave with a HA port of RocketMQ as --master never turns a wa
   await sending
   expect(way.said.toString('latin1')).toContain('\xff'.repeat(16))
   const whileProbed = new Map(producer.outcomes)
-  expect([...whileProbed.keys()]).toEqual([FLUSH_SLAVE_TIMEOUT])
+  // A busy machine makes a broker of RocketMQ say 2 now and then, which promises nothing.
+  expect(whileProbed.get(OK)).toBeUndefined()
+  expect(producer.outcome(FLUSH_SLAVE_TIMEOUT)).toBeGreaterThanOrEqual(8)
 
   way.isOpen = true
   await slave.logged('following the master')
@@ -99,7 +101,8 @@ test('A02 A08: our slave with a HA port of RocketMQ as --master never turns a wa
 test('the same request without its body does turn it into OK: what the test above can see', async () => {
   const master = await javaMasterAlone(temporaryFolder())
   const producer = new TestProducer(clientOf(master.listen))
-  expect(await producer.send()).toBe(FLUSH_SLAVE_TIMEOUT)
+  await expect.poll(() => producer.send(), { timeout: 30_000 }).toBe(FLUSH_SLAVE_TIMEOUT)
+  expect(producer.outcome(OK)).toBe(0)
   const socket = connect(master.port + 1, '127.0.0.1')
   onTestFinished(() => {
     socket.destroy()
