@@ -150,6 +150,7 @@ export class BrokerController implements Service {
     try {
       await this.#store.start()
       this.#topics.load()
+      if (this.#config.brokerRole !== 'SLAVE') this.#topics.adopt(this.#store.queues.queueCounts())
       this.#groups.load()
       this.#offsets.start()
       this.#delayOffsets.load()

@@ -59,7 +59,10 @@ export class ConfigTableFile {
     this.#makeText = makeText
   }
 
-  /** What is on file; null where neither the file nor its `.bak` holds an object. Blocks the loop: before anybody is served. */
+  /**
+   * What is on file; null where there is nothing. Blocks the loop: before anybody is served.
+   * @throws StoreError STORE_DAMAGED as loadConfigFile
+   */
   load(): JsonObject | null {
     const { fileSystem } = this.#storage
     let looks = 0
@@ -68,6 +71,8 @@ export class ConfigTableFile {
       return parseFastjson(text)
     })
     this.#isFileWhole = content !== null && looks === 1 // the second look is at the .bak
+    if (looks === 2)
+      this.#storage.logger.warn({ path: this.#path }, 'a table is damaged: the one before it, from its .bak, is used')
     return content as JsonObject | null
   }
 

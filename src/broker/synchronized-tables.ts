@@ -37,7 +37,11 @@ export function synchronizedTables(tables: SlaveTables): readonly SynchronizedTa
   return [topicTable(tables), groupTable(tables), offsetTable(tables), delayOffsetTable(tables)]
 }
 
-/** Topics (21). A topic that is gone takes its consumer offsets with it, so one of the same name starts at 0 here too. */
+/**
+ * Topics (21). A topic that is gone takes its queues and consumer offsets with it, so one of the same name starts at 0 here too (E05). But only
+ * one that this master had itself since it was joined: what it does not know at the first look it may have lost, or never had, because it was
+ * away while this broker was the master; and nothing brings deleted queues back.
+ */
 function topicTable({ clock, topics, offsets, logEnd, topicDeleted }: SlaveTables): SynchronizedTable {
   let endWhenAsked = 0
   let stored: DataVersion | null = null // the table of an earlier life may be another one of the same version
@@ -50,11 +54,12 @@ function topicTable({ clock, topics, offsets, logEnd, topicDeleted }: SlaveTable
     asking: () => {
       endWhenAsked = logEnd()
     },
-    apply: async (body) => {
+    apply: async (body, isFirst) => {
       const { version, entries } = await readTable(clock, body, 'topicConfigTable')
       if (isStored(stored, version) && isStored(topics.dataVersion, version)) return
       const configs = await inOrder<TopicConfig>(clock, entries, readTopicConfig, (name) => topicNameProblem(name) === null)
       for (const name of topics.replaceAll(configs, version)) {
+        if (isFirst) continue
         offsets.removeTopic(name)
         topicDeleted(name, endWhenAsked)
       }

@@ -60,6 +60,19 @@ export class TopicConfigManager {
     this.#dataVersion = { ...this.#dataVersion, ...file?.dataVersion }
   }
 
+  /**
+   * A master takes up the topics that have queues but no settings: those of a slave that became the master before it had asked for them, or of
+   * a lost file. They get read and write permission, and as many queues as there are.
+   * @param queueCounts queues of each topic in the store
+   */
+  adopt(queueCounts: Iterable<readonly [topic: string, queueCount: number]>): void {
+    for (const [topicName, queueCount] of queueCounts) {
+      if (this.#topics.has(topicName)) continue
+      this.#changed(topicConfig(topicName, queueCount, READ_WRITE))
+      this.#logger.warn({ topic: topicName, queues: queueCount }, 'a topic that only its queues tell of has default settings now')
+    }
+  }
+
   /** Resolves when all changes so far are on file, with true, or could not be saved. */
   flush(): Promise<boolean> {
     return this.#file.flush()

@@ -19,10 +19,12 @@ export class KvConfigManager {
     this.#path = path
   }
 
-  /** @throws ConfigError CONFIG_BAD_FILE where the file holds something else: written over, it would be lost */
+  /**
+   * @throws ConfigError CONFIG_BAD_FILE where the file holds something else: written over, it would be lost; StoreError STORE_DAMAGED where it
+   *   cannot be read
+   */
   load(): void {
     const content = loadConfigFile(this.#fileSystem, this.#path)
-    if (content === null && (this.#fileSystem.readFileSync(this.#path)?.length ?? 0) > 0) throw this.#badFile()
     for (const [namespace, table] of members(content?.configTable)) {
       for (const [key, value] of members(table)) {
         if (typeof value !== 'string') throw this.#badFile()

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import { StoreError } from '../base/errors.ts'
 import type { FileSystem } from './file-system.ts'
 
 /**
@@ -30,19 +31,28 @@ function writeAside(fileSystem: FileSystem, temporaryPath: string, bytes: Buffer
 /**
  * Reads a file of the `config` folder; where it is missing, empty or no JSON object, its `.bak` (ConfigManager.load).
  * @param parse throws for what is none; fastjson's dialect is not strict JSON
- * @returns null where neither holds anything
+ * @returns null where neither is there, or both are empty
+ * @throws StoreError STORE_DAMAGED where something is there and nothing of it can be read: to go on without it would lose what it held for good
  */
 export function loadConfigFile(
   fileSystem: FileSystem,
   path: string,
   parse: (text: string) => unknown = JSON.parse,
 ): Readonly<Record<string, unknown>> | null {
+  const damaged: string[] = []
   for (const candidate of [path, `${path}.bak`]) {
     const bytes = fileSystem.readFileSync(candidate)
-    const content = bytes === null ? null : parseObject(bytes, parse)
+    if (bytes === null) continue
+    const content = parseObject(bytes, parse)
     if (content !== null) return content
+    if (bytes.length > 0) damaged.push(candidate)
   }
-  return null
+  if (damaged.length === 0) return null
+  throw new StoreError(
+    'STORE_DAMAGED',
+    `${damaged.join(' and ')} cannot be read as JSON: put a good copy in its place, or remove what is damaged to start without it`,
+    { path },
+  )
 }
 
 /** Null for what a stock broker that died while writing leaves: nothing, a half, zeros. */

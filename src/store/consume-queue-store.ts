@@ -162,6 +162,11 @@ export class ConsumeQueueStore {
     return { endOffset: lastRecord === null ? -1 : lastRecord.offset + lastRecord.size, lastRecord }
   }
 
+  /** How many queues each topic has, counted by the highest id. */
+  *queueCounts(): Generator<readonly [topic: string, queueCount: number]> {
+    for (const topic of this.#topics.keys()) yield [topic, this.queueNums(topic)]
+  }
+
   *queues(): Generator<ConsumeQueue> {
     for (const { byId } of this.#topics.values()) yield* byId.values()
   }

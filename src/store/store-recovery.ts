@@ -6,7 +6,7 @@ import { CLOSING_BLANK, type FoundRecord, type ScanResult, type ScanSource, scan
 import type { ConsumeQueueStore } from './consume-queue-store.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { IndexService } from './index-service.ts'
-import { soundRecordAt, soundRecordBehind } from './sound-record.ts'
+import { type SoundRecord, soundRecordAt, soundRecordBehind } from './sound-record.ts'
 import type { StoreCheckpoint } from './store-checkpoint.ts'
 
 /** A line about progress at most this often. */
@@ -58,7 +58,7 @@ export async function recoverStore(
   dispatcher.resumeAt(from, indexed)
   const scan = await runScan(parts, from, options.isSlave)
   dispatcher.writeUnits()
-  refuseDamage(parts, scan)
+  const behind = refuseDamage(parts, scan)
   await index.cutTo(scan.validUpTo, records)
   const cutsBytes = scan.validUpTo < log.files.endOffset && !isUntouched(log, scan.validUpTo)
   log.files.truncateTo(scan.validUpTo)
@@ -66,9 +66,11 @@ export async function recoverStore(
   const lastRecord = scan.lastRecord ?? indexed
   log.resumeAt(scan.validUpTo, Math.max(scan.lastStoreTimestamp, storeTimestampOf(log, lastRecord)))
   dispatcher.resumeAt(scan.validUpTo, lastRecord)
-  logger.info(
-    { clean: clean !== null, from, logEnd: scan.validUpTo, reason: scan.reason, tailCut: cutsBytes },
-    cutsBytes ? 'recovery cut a torn tail' : 'recovery done',
+  const fields = { clean: clean !== null, from, logEnd: scan.validUpTo, reason: scan.reason, tailCut: cutsBytes }
+  if (behind === null) return logger.info(fields, cutsBytes ? 'recovery cut a torn tail' : 'recovery done')
+  logger.warn(
+    { ...fields, soundRecordAt: behind.offset },
+    'recovery cut the log where it is torn, with sound records behind: they had come last before the crash, and the disk had not taken all in order',
   )
 }
 
@@ -138,11 +140,12 @@ function usedEnd(log: CommitLog): number {
 /**
  * A tail that a crash tore is cut. Damage with sound records behind it that were on disk is none: to cut there would throw them away (D08),
  * on a slave too, whose master may be the one that lost them.
+ * @returns the first sound record behind a torn tail, if any: it came after the last flush and is cut as well
  */
-function refuseDamage({ log, checkpoint }: RecoveryParts, scan: ScanResult): void {
-  if (scan.reason === CLOSING_BLANK) return // behind it a Java master's file may hold old bytes, also whole records (store-format, sharp edge 2)
+function refuseDamage({ log, checkpoint }: RecoveryParts, scan: ScanResult): SoundRecord | null {
+  if (scan.reason === CLOSING_BLANK) return null // behind it a Java master's file may hold old bytes, also whole records (store-format, sharp edge 2)
   const behind = soundRecordBehind(fileSource(log), scan.validUpTo, usedEnd(log), log.fileSize)
-  if (behind === null || behind.storeTimestamp >= checkpoint.physicMsgTimestamp) return
+  if (behind === null || behind.storeTimestamp >= checkpoint.physicMsgTimestamp) return behind
   throw new StoreError(
     'STORE_DAMAGED',
     `the commit log in ${log.files.directory} is damaged at offset ${scan.validUpTo} (${scan.reason}), but sound records follow at ${behind.offset}: nothing was cut; put the file back from another copy, or start this broker as a slave with an empty store`,

@@ -127,6 +127,16 @@ describe('topics', () => {
     expect([slave.offsets.query('G', 'A', 0), slave.offsets.query('G', 'B', 0)]).toEqual([null, 5])
   })
 
+  test('E05: what a master just joined does not know is not deleted: it may have been away when it was made', async () => {
+    const slave = slaveOn()
+    await slave.apply('topics', topicTable('A', 'B'))
+    slave.offsets.commit('G', 'A', 0, 5)
+    slave.deleted.length = 0
+    await slave.apply('topics', { ...topicTable('B'), dataVersion: { ...VERSION, counter: 13 } }, true)
+    expect(slave.deleted).toEqual([])
+    expect([slave.has('A'), slave.offsets.query('G', 'A', 0)]).toEqual([false, 5])
+  })
+
   test('a topic that was made here makes the versions differ, so the master’s table is asked for again', async () => {
     const slave = slaveOn()
     await slave.apply('topics', topicTable('T'))

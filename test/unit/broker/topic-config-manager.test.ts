@@ -155,6 +155,20 @@ describe('topics.json', () => {
   })
 })
 
+describe('topics that only their queues tell of', () => {
+  test('a master takes them up with as many queues as there are, leaves the others alone, and keeps them', async () => {
+    const { topics, disk } = setUp({}, diskWith(STOCK_FILE))
+    topics.adopt([
+      ['New', 3],
+      ['Orders', 99],
+    ])
+    expect(topics.find('New')?.config).toMatchObject({ readQueueNums: 3, writeQueueNums: 3, perm: 6 })
+    expect(topics.find('Orders')?.config.writeQueueNums).toBe(3)
+    await topics.flush()
+    expect(setUp({}, disk).topics.find('New')?.config.writeQueueNums).toBe(3)
+  })
+})
+
 describe('built-in topics (broker §2.1)', () => {
   test.each([
     ['TBW102', 8, 7],

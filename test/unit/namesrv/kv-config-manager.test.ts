@@ -62,10 +62,15 @@ test('D07: a failed write leaves the old file whole; the next change writes both
   expect(loaded(disk).get('n', 'k')).toBe('new')
 })
 
-test.each(['{', '[]', 'null', '{"configTable":{"n":{"k":1}}}'])('a file with something else is not written over: %s', (text) => {
+test.each([
+  ['{', 'STORE_DAMAGED'],
+  ['[]', 'STORE_DAMAGED'],
+  ['null', 'STORE_DAMAGED'],
+  ['{"configTable":{"n":{"k":1}}}', 'CONFIG_BAD_FILE'],
+])('a file with something else is not written over: %s', (text, code) => {
   const disk = new MemoryFileSystem()
   write(disk, text)
-  expect(() => loaded(disk)).toThrow(expect.objectContaining({ code: 'CONFIG_BAD_FILE', message: expect.stringContaining(PATH) }))
+  expect(() => loaded(disk)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(PATH) }))
 })
 
 test('an empty file and an empty table are an empty table', () => {

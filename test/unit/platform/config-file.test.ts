@@ -129,10 +129,21 @@ describe('loading a file of the config folder', () => {
     expect(loadConfigFile(disk, PATH)).toEqual(JSON.parse(OLD))
   })
 
-  test('both damaged is null, not an error', () => {
+  test.each([
+    ['both', '{', '}'],
+    ['the only one', '{', null],
+    ['the .bak behind an empty one', '', '}'],
+  ])('D07: damaged, %s, is an error that names it: what it held must not be lost in silence', (_which, main, bak) => {
     const disk = new MemoryFileSystem()
-    write(disk, PATH, '{')
-    write(disk, `${PATH}.bak`, '}')
+    write(disk, PATH, main)
+    if (bak !== null) write(disk, `${PATH}.bak`, bak)
+    const error = { code: 'STORE_DAMAGED', message: expect.stringContaining(PATH) }
+    expect(() => loadConfigFile(disk, PATH)).toThrow(expect.objectContaining(error))
+  })
+
+  test('empty files are what a broker leaves that died while it made them: nothing is there', () => {
+    const disk = new MemoryFileSystem()
+    write(disk, PATH, '')
     expect(loadConfigFile(disk, PATH)).toBeNull()
   })
 

@@ -444,6 +444,9 @@ describe('D08: damage in the middle of what was on disk', () => {
     overwrite(disk.fileSystem, '/store/commitlog/00000000000000000000', DAMAGED_AT, Buffer.alloc(200))
     const again = await TestStore.open(disk)
     expect(again.store.range.maxOffset).toBe(DAMAGED_AT)
+    expect(again.lines).toContainEqual(
+      expect.objectContaining({ level: 'warn', fields: expect.objectContaining({ soundRecordAt: 2 * DAMAGED_AT }) }),
+    )
   })
 
   test('it is found over a file boundary', async () => {
