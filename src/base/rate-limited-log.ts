@@ -1,6 +1,6 @@
 import type { Logger } from './logger.ts'
 
-/** One line per kind in this time (DESIGN §8). */
+/** One line per kind in this time. */
 const INTERVAL_MS = 10_000
 /** So many kinds are remembered; the one that was seen first makes room. */
 const KINDS_MAX = 256

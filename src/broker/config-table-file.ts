@@ -5,7 +5,7 @@ import { loadConfigFile } from '../platform/config-file.ts'
 import type { FileHandle, FileSystem } from '../platform/file-system.ts'
 import { type JsonObject, parseFastjson } from '../wire/fastjson-reader.ts'
 
-/** A turn of the loop makes text no longer than this (DESIGN §1.5), */
+/** A turn of the loop makes text no longer than this, */
 const TURN_MS = 2
 /** and no more of it; so much is in memory at a time, however large the table. */
 const PIECE_CHARS = 64 * 1024
@@ -18,7 +18,7 @@ const RETRY_MS = 10_000
 
 type Done = (error: NodeJS.ErrnoException | null) => void
 
-/** Turns of the thread pool; the store's readers take theirs in the same place, so the pool's threads are enough for all (DESIGN §5). */
+/** Turns of the thread pool; the store's readers take theirs in the same place, so the pool's threads are enough for all. */
 interface IoTurns {
   run(who: object, work: (done: () => void) => void): void
 }

@@ -3,7 +3,7 @@ import type { Peer } from '../remoting/processor-table.ts'
 import { createRequest, type RemotingCommand } from '../wire/remoting-command.ts'
 import { RequestCode } from '../wire/request-code.ts'
 
-/** One turn of the loop sends no longer than this; the rest follows in the next turn (DESIGN §1.5). */
+/** One turn of the loop sends no longer than this; the rest follows in the next turn. */
 const TURN_MS = 2
 /** From one round to the next: ten thousand clients that come one by one must not be told ten thousand times. */
 const ROUND_INTERVAL_MS = 50

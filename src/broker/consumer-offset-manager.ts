@@ -39,7 +39,7 @@ export class ConsumerOffsetManager {
   /** By `topic@group`, then by queue. */
   #table = new Map<string, Map<number, number>>()
   #names = new SortedNames()
-  /** On a slave: what clients have committed here and the master has not reached (DESIGN §4), by key and queue. */
+  /** On a slave: what clients have committed here and the master has not reached, by key and queue. */
   readonly #own = new Map<string, Map<number, number>>()
   #count = 0
   #commits = 0
@@ -172,7 +172,7 @@ export class ConsumerOffsetManager {
 
   /**
    * A slave takes over a row of its master: what was committed here stays until the master has reached it, all else is as the master has it, so a
-   * reset arrives (E06, E07; DESIGN §4).
+   * reset arrives (E06, E07).
    * @param keepsLarger of each queue the larger offset stays, as the master may have been restarted with older ones and not have asked yet
    */
   takeOver({ group, topic, offsets }: GroupOffsets, keepsLarger: boolean): void {

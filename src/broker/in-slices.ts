@@ -1,6 +1,6 @@
 import type { Clock } from '../platform/clock.ts'
 
-/** A turn of the loop works on one table no longer than this (DESIGN §1.5). */
+/** A turn of the loop works on one table no longer than this. */
 const TURN_MS = 2
 /** Steps between two looks at the clock. */
 const STEPS_PER_LOOK = 16

@@ -11,7 +11,7 @@ export interface MasterLog {
 
 /**
  * Makes sure that this log is a beginning of the master's, by the last whole record of ours and every byte behind it: the part of a record, or
- * the blank that ends a file (DESIGN §4, Joining). Wrong bytes would be appended in the middle of another message otherwise (C03–C05), and
+ * the blank that ends a file. Wrong bytes would be appended in the middle of another message otherwise (C03–C05), and
  * nothing on the HA port tells.
  * @param lastRecord the last whole record of ours, null where there is none
  * @throws HaError HA_DIVERGED, saying where and what to do

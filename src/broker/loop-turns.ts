@@ -1,6 +1,6 @@
 import type { Clock } from '../platform/clock.ts'
 
-/** One turn of the loop works no longer on one request of a tool (DESIGN §1.5). */
+/** One turn of the loop works no longer on one request of a tool. */
 const TURN_MS = 2
 
 /** Lets the loop turn between pieces of a long answer. */

@@ -3,11 +3,11 @@ import type { Clock, Timer } from '../platform/clock.ts'
 import type { Peer } from '../remoting/processor-table.ts'
 import type { ArrivalListener } from '../store/dispatcher.ts'
 
-/** Pulls held at once (DESIGN §8). */
+/** Pulls held at once. */
 const HELD_MAX = 10_000
 /** Nobody is kept waiting longer, whatever was asked for. */
 const SUSPEND_MAX_MS = 10 * 60_000
-/** Woken pulls are served no longer than this in one turn of the loop (DESIGN §1.5). */
+/** Woken pulls are served no longer than this in one turn of the loop. */
 const TURN_MS = 4
 
 /** A pull that found nothing and may wait. */

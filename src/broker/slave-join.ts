@@ -25,7 +25,7 @@ export interface MasterSource {
   readonly current: LearnedMaster | null
 }
 
-/** How a slave of ours finds and checks its master, over the master's broker port (DESIGN §4, Joining and `--master`). */
+/** How a slave of ours finds and checks its master, over the master's broker port. */
 export class SlaveJoin implements MasterJoin {
   readonly #platform: Platform
   readonly #store: MessageStore
@@ -182,7 +182,7 @@ export class SlaveJoin implements MasterJoin {
   }
 
   /**
-   * DESIGN §4: what must agree before one byte is taken.
+   * What must agree before one byte is taken.
    * @throws HaError HA_JOIN_REFUSED, or HA_MASTER_UNFIT where this master was followed before and may become fit again
    */
   #requireFit(config: ReadonlyMap<string, string>): void {

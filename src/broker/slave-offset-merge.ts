@@ -17,7 +17,7 @@ const SLAVES_MAX = 8
 
 /**
  * A master that has started asks its slaves, each once, how far the consumers are (43), and takes the larger offset: it may have lost its last
- * seconds, and consumers may have gone on at a slave while it was away (DESIGN §4; E06).
+ * seconds, and consumers may have gone on at a slave while it was away (E06).
  */
 export class SlaveOffsetMerge {
   readonly #platform: Platform

@@ -1,5 +1,5 @@
 /*
- * Fields that a slave of ours adds to its requests for tables, and a master of ours to its answers (DESIGN §4: extra fields, no new codes).
+ * Fields that a slave of ours adds to its requests for tables, and a master of ours to its answers (extra fields, no new codes).
  * RocketMQ's brokers pass over them.
  */
 

@@ -6,7 +6,7 @@ import type { TopicConfigManager } from './topic-config-manager.ts'
 
 /*
  * The tables of a broker as slaves read them, in pieces of one entry. Compact JSON with quoted keys, members in the order of their names:
- * RocketMQ's readers take it, and others too (DESIGN §4).
+ * RocketMQ's readers take it, and others too.
  */
 
 const NO_VERSION: DataVersion = { counter: 0, stateVersion: 0, timestamp: 0 }

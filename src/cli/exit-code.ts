@@ -1,6 +1,6 @@
 import { MqError, type MqErrorCode } from '../base/errors.ts'
 
-/** How the process ends, for scripts (DESIGN §7). */
+/** How the process ends, for scripts. */
 export const ExitCode = {
   DONE: 0,
   UNEXPECTED: 1,
@@ -43,7 +43,7 @@ const EXIT_CODES: Readonly<Partial<Record<MqErrorCode, number>>> = {
   REMOTING_TOO_MUCH: ExitCode.PEER_UNREACHABLE,
 }
 
-/** The code for what ended a command; UNEXPECTED for everything the table of DESIGN §7 does not name. */
+/** The code for what ended a command; UNEXPECTED for everything the table above does not name. */
 export function exitCodeOf(error: unknown): number {
   return (error instanceof MqError ? EXIT_CODES[error.code as MqErrorCode] : undefined) ?? ExitCode.UNEXPECTED
 }

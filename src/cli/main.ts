@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { explainSystemError, isSystemError } from '../base/system-error.ts'
 import type { HostPort } from '../config/config-types.ts'
-import { parseHostPort } from '../config/host-port.ts'
+import { formatHostPort, parseHostPort } from '../config/host-port.ts'
 import { nearestKey } from '../config/nearest-key.ts'
 import type { LogLevel } from '../platform/pino-logger.ts'
 import type { BrokerOptions } from './broker-command.ts'
@@ -44,11 +44,13 @@ function lazyRunners(io: CliIo): Runners {
 
 const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 const DEFAULT_BROKER: HostPort = { host: '127.0.0.1', port: 10_911 }
+/** As the help says it. */
+const DEFAULT_BROKER_TEXT = formatHostPort(DEFAULT_BROKER)
 /** Messages of one `send`: the sender keeps nothing per message, so this is a bound on typing slips only. */
 const COUNT_MAX = 1_000_000_000
 /** A body of this size still fits a remoting frame of 16 MiB with its header. */
 const BODY_SIZE_MAX = 16 * 1024 * 1024 - 64 * 1024
-/** Requests a broker takes from one connection before it answers SYSTEM_BUSY (DESIGN §8). */
+/** Requests a broker takes from one connection before it answers SYSTEM_BUSY. */
 const IN_FLIGHT_MAX = 4096
 
 /** Prints the script for a shell, and then answers that script: loaded only then, so it is no command like the others. */
@@ -111,7 +113,7 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
     .option('--cluster <NAME>', 'the cluster it belongs to')
     .option('--name <NAME>', 'brokerName, the same on master and slaves')
     .option('--id <N>', "brokerId: 0 is the master's")
-    .option('--set <KEY=VALUE>', 'one setting by its key; may be repeated', collect, [])
+    .addOption(settingOption())
     .option('-p, --print-config', 'print the settings in effect and where each comes from, and exit')
     .addOption(new Option('--log-level <LEVEL>', 'least severe lines to write').choices(LOG_LEVELS).default('info'))
     .addHelpText('after', BROKER_EXAMPLES)
@@ -120,13 +122,13 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
   command(program, 'namesrv', 'start a name server, which tells clients where topics are')
     .option('-c, --config <FILE>', "settings as Java properties, with RocketMQ's keys")
     .option('--listen <HOST:PORT>', 'where brokers and clients connect (default: 127.0.0.1:9876)')
-    .option('--set <KEY=VALUE>', 'one setting by its key; may be repeated', collect, [])
+    .addOption(settingOption())
     .option('-p, --print-config', 'print the settings in effect and where each comes from, and exit')
     .addOption(new Option('--log-level <LEVEL>', 'least severe lines to write').choices(LOG_LEVELS).default('info'))
     .action(async (options: NamesrvOptions) => finish(await runners.namesrv(options)))
 
   command(program, 'status', 'what a broker holds and how far its slaves are')
-    .argument('[HOST:PORT]', 'its listen port', hostPort, DEFAULT_BROKER)
+    .addArgument(new Argument('[HOST:PORT]', 'its listen port').argParser(hostPort).default(DEFAULT_BROKER, DEFAULT_BROKER_TEXT))
     .option('--json', 'everything, for machines')
     .addHelpText('after', STATUS_HELP)
     .action(async (broker: HostPort, { json = false }: { json?: boolean }) => finish(await runners.status({ broker, json })))
@@ -134,7 +136,7 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
   command(program, 'send', 'send messages and say what became of them')
     .argument('<TOPIC>', 'made by the broker where it does not exist')
     .argument('[TEXT]', 'the body; where absent, bodies are made up')
-    .option('--broker <HOST:PORT>', 'listen port of the master', hostPort, DEFAULT_BROKER)
+    .addOption(brokerOption('listen port of the master'))
     .option('--count <N>', 'messages', wholeNumber(1, COUNT_MAX), 1)
     .option('--size <BYTES>', 'size of each body', wholeNumber(1, BODY_SIZE_MAX))
     .option('--in-flight <N>', 'sends under way at once', wholeNumber(1, IN_FLIGHT_MAX), 32)
@@ -148,7 +150,7 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
 
   command(program, 'tail', 'print the messages of a topic as they come, from a master or a slave')
     .argument('<TOPIC>')
-    .option('--broker <HOST:PORT>', 'listen port of the broker', hostPort, DEFAULT_BROKER)
+    .addOption(brokerOption('listen port of the broker'))
     .addOption(
       new Option('--from <PLACE>', 'first: all that the broker has; last: only what comes')
         .choices(['first', 'last'])
@@ -190,6 +192,14 @@ function createProgram(runners: Runners, io: CliIo, finish: (code: number) => vo
 
 type TailFlags = Omit<TailOptions, 'topic' | 'json'> & { readonly json?: boolean }
 type SendFlags = Omit<SendOptions, 'topic' | 'text' | 'json'> & { readonly json?: boolean }
+
+function brokerOption(description: string): Option {
+  return new Option('--broker <HOST:PORT>', description).argParser(hostPort).default(DEFAULT_BROKER, DEFAULT_BROKER_TEXT)
+}
+
+function settingOption(): Option {
+  return new Option('--set <KEY=VALUE>', 'one setting by its key; may be repeated').argParser(collect).default([], 'none')
+}
 
 function command(program: Command, name: string, description: string, isDefault = false): Command {
   return program

@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Service } from '../base/service.ts'
 import { ExitCode, exitCodeOf, SIGNAL_EXIT_CODES } from './exit-code.ts'
 
-/** A stop that takes longer is given up (DESIGN §7). */
+/** A stop that takes longer is given up. */
 const STOP_DEADLINE_MS = 10_000
 /** Set by `quickstart` for its children: they end when the channel to their parent does, also where that was killed. */
 export const STOP_WITH_PARENT = 'HA_BROKER_STOP_WITH_PARENT'
@@ -71,7 +71,9 @@ export class ProcessLife {
       this.#exitCode = ExitCode.UNEXPECTED
     }
     this.#disarm()
-    return this.#exitCode ?? ExitCode.DONE
+    const exitCode = this.#exitCode ?? ExitCode.DONE
+    this.#logger.info({ exitCode }, 'stopped')
+    return exitCode
   }
 
   #listen(): void {

@@ -37,7 +37,7 @@ export interface HAConnectionEvents {
   onClosed(connection: HAConnection, reason: string, error: Error | null): void
 }
 
-/** What a slave has said about itself over the broker's port (DESIGN §4, extra fields). */
+/** What a slave has said about itself over the broker's port. */
 export interface SlaveIdentity {
   readonly brokerId: number
   readonly ackLevel: string
@@ -102,7 +102,7 @@ export class HAConnection {
     return this.#state
   }
 
-  /** The log has grown (sharp edge 19: stock lets ASYNC_MASTER wait up to 100 ms for this). */
+  /** The log has grown (stock lets ASYNC_MASTER wait up to 100 ms for this). */
   logGrew(): void {
     this.#pump()
   }

@@ -1,7 +1,7 @@
 import type { Address } from '../platform/network.ts'
 
 /**
- * How a slave finds its master and makes sure that it may follow it (DESIGN §4, Joining). A port of HAClient: the questions go over the
+ * How a slave finds its master and makes sure that it may follow it. A port of HAClient: the questions go over the
  * broker's remoting port, which replication knows nothing of.
  */
 export interface MasterJoin {

@@ -5,7 +5,7 @@ const ANNOUNCEMENTS_MAX = 64
 /** How many slaves of earlier connections are remembered. */
 const SENT_OFFSETS_MAX = 1024
 
-/** One slave, however many connections it has (A07; sharp edge 11). */
+/** One slave, however many connections it has (A07). */
 export interface Replica {
   readonly key: string
   /** The newest of its connections that has reported. */
@@ -73,7 +73,7 @@ export class ReplicaTable {
 
   /**
    * Up to where each slave holds the log, as far as that is proven: what it reported, but no more than what this process has sent to it.
-   * So a stray first report inside the log makes a slave "there", never a send "OK" (DESIGN §1.1).
+   * So a stray first report inside the log makes a slave "there", never a send "OK".
    */
   acks(): number[] {
     return this.#replicas.map(({ key, connection }) => {

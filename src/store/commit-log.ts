@@ -17,7 +17,7 @@ import { LogTail, type TailView } from './log-tail.ts'
 import { LogWriter, type LogWriterEvents } from './log-writer.ts'
 import { MappedFileQueue } from './mapped-file-queue.ts'
 
-/** Slab of the tail: large enough to be rare, small enough that a slow reader which pins two of them costs little (DESIGN §5). */
+/** Slab of the tail: large enough to be rare, small enough that a slow reader which pins two of them costs little. */
 const SLAB_SIZE = 1024 * 1024
 
 export interface CommitLogOptions {
@@ -104,7 +104,7 @@ export class CommitLog {
     this.#lastStoreTimestamp = Math.max(this.#lastStoreTimestamp, lastStoreTimestamp)
   }
 
-  /** Whether a record of `size` bytes, or a batch of records, can be stored at all; Java writes blanks for ever after one that cannot (store-format §7.3). */
+  /** Whether a record of `size` bytes, or a batch of records, can be stored at all; Java writes blanks for ever after one that cannot. */
   fits(size: number): boolean {
     return size <= this.#recordSizeMax && size + BLANK_SIZE <= this.fileSize
   }
@@ -163,7 +163,7 @@ export class CommitLog {
     const room = this.#tail.reserve(size, this.#writer.writtenOffset)
     if (room === null) return null
     const physicOffset = this.#tail.endOffset - size
-    // DESIGN §5: never below the record before it, whatever the clock does, because recovery searches by it.
+    // Never below the record before it, whatever the clock does, because recovery searches by it.
     this.#lastStoreTimestamp = Math.max(this.#lastStoreTimestamp, this.#clock.wallMs())
     try {
       encodeMessageRecord(room.bytes, room.at, draft, queueOffset, physicOffset, this.#lastStoreTimestamp)
@@ -185,7 +185,7 @@ export class CommitLog {
 
   /**
    * Appends bytes of the master's log as they are (DefaultMessageStore.appendToCommitLog). The place is checked, because a stock slave's
-   * append ignores it (sharp edges 5 and 7).
+   * append ignores it.
    * @throws StoreError STORE_OFFSET_MISMATCH where `offset` is not the end of the log, an empty log would not start at a file, or the
    *   bytes would cross a file's end; STORE_READ_ONLY when the tail is full
    */

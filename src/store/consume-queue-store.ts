@@ -6,7 +6,7 @@ import { DELETED_FOLDER, DeletedTopics } from './deleted-topics.ts'
 import { OpenFileCache } from './open-file-cache.ts'
 import { QueueFolders, type SharedByQueues, UnitBuffers } from './shared-by-queues.ts'
 
-/** Queue files open at once (DESIGN §8). */
+/** Queue files open at once. */
 const OPEN_FILES_MAX = 512
 
 /** What the queues say about the log after they were cut. */

@@ -15,7 +15,7 @@ import { DispatchPace } from './dispatch-pace.ts'
 import type { IndexService } from './index-service.ts'
 import { QueueFinder } from './queue-finder.ts'
 
-/** One turn of the loop dispatches no longer than this; the rest follows in the next turn (DESIGN §1.5). */
+/** One turn of the loop dispatches no longer than this; the rest follows in the next turn. */
 const TURN_MS = 4
 /** Records whose units wait to be written, more or less at most: with so many, dispatch waits for the disk. */
 const GATHERED_RECORDS_MAX = 8192
@@ -66,7 +66,7 @@ export interface DispatcherEvents {
 
 /**
  * Follows the written log and gives each record its place in its queue (ReputMessageService), in order, on both roles. Bytes that are no
- * record stop it for good, where Java's master skips them (store-format, sharp edge 13): `stalledReason` says so and C10 wants it seen.
+ * record stop it for good, where Java's master skips them: `stalledReason` says so and C10 wants it seen.
  */
 export class Dispatcher {
   readonly #log: CommitLog

@@ -46,12 +46,12 @@ interface Sweep {
   readonly coversTimestamp: number
   readonly coversOffset: number
   readonly index: IndexFlush | null
-  /** Queues flushed at once: 1 beside the work of a broker that serves (DESIGN §5, thread pool budget). */
+  /** Queues flushed at once: 1 beside the work of a broker that serves. */
   readonly atOnce: number
 }
 
 /**
- * Forces log, queues, index and checkpoint to the disk, one fdatasync at a time (DESIGN §5, thread pool budget); the log comes first. Under
+ * Forces log, queues, index and checkpoint to the disk, one fdatasync at a time; the log comes first. Under
  * SYNC_FLUSH all sends that came during one fdatasync share the next (GroupCommitService), under ASYNC_FLUSH a timer decides
  * (FlushRealTimeService). A failed fdatasync is final: the pages it was for may be gone, and trying again would only hide it.
  */

@@ -277,7 +277,7 @@ export class IndexService {
     return file
   }
 
-  /** The local time, or the name behind the last one's where the clock has gone back: names must rise (store-format, sharp edge 15). */
+  /** The local time, or the name behind the last one's where the clock has gone back: names must rise. */
   #nextName(last: IndexFile | undefined): string {
     const now = localTimeDigits(this.#clock.wallMs())
     const name = last?.path.slice(-now.length) ?? ''

@@ -23,7 +23,7 @@ export interface LogComparison {
 }
 
 /**
- * Compares two logs as DESIGN §1.2 has it: every byte that both have, so full files whole and the last one up to the common end. What lies
+ * Compares two logs as far as both reach: every byte that both have, so full files whole and the last one up to the common end. What lies
  * behind the end of either, such as a spare file of zeros, does not count. An empty log is equal to any.
  * Yields the offset it has reached; reads only.
  * @throws StoreError STORE_READ_FAILED

@@ -36,7 +36,7 @@ export interface TailRoom {
 
 /**
  * The newest bytes of the log in memory: records are encoded here, written to the file from here, and read from here by replication,
- * dispatch and pulls at the head. A list of append-only slabs; the oldest go when memory is needed and they are on disk (DESIGN §5).
+ * dispatch and pulls at the head. A list of append-only slabs; the oldest go when memory is needed and they are on disk.
  */
 export class LogTail {
   readonly #sizeMax: number

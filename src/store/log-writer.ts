@@ -5,7 +5,7 @@ import type { LogTail, TailView } from './log-tail.ts'
 import type { MappedFile } from './mapped-file.ts'
 import type { MappedFileQueue } from './mapped-file-queue.ts'
 
-/** Up to here a write into warm pages is cheaper than a trip through the thread pool; above it cold pages stall the loop (DESIGN §5). */
+/** Up to here a write into warm pages is cheaper than a trip through the thread pool; above it cold pages stall the loop. */
 const SYNC_WRITE_SIZE_MAX = 32 * 1024
 /** One trip through the thread pool takes at most this much, so positions move and slabs come free along the way. */
 const POOL_WRITE_SIZE_MAX = 4 * 1024 * 1024
@@ -23,7 +23,7 @@ export interface LogWriterEvents {
 
 /**
  * Carries the tail into the files: one write queue for the log, one positional write for all that came in a turn of the loop.
- * `writtenOffset` moves in order and only over bytes the system has taken; the first failure stops everything (A04; sharp edge 6:
+ * `writtenOffset` moves in order and only over bytes the system has taken; the first failure stops everything (A04:
  * Java advances all the same).
  */
 export class LogWriter {

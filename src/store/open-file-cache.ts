@@ -1,7 +1,7 @@
 import type { FileHandle, FileSystem, IoCallback } from '../platform/file-system.ts'
 
 /**
- * Keeps at most `openMax` of very many files open, the least recently used goes first (DESIGN §8: 512 queue files). Files are opened for
+ * Keeps at most `openMax` of very many files open, the least recently used goes first (512 queue files). Files are opened for
  * reading and writing and made where missing.
  */
 export class OpenFileCache {

@@ -1,6 +1,6 @@
 import { Fifo } from '../base/fifo.ts'
 
-/** Reads of files under way at once; the other threads of the pool are for the log's write and fdatasync (DESIGN §5). */
+/** Reads of files under way at once; the other threads of the pool are for the log's write and fdatasync. */
 const READS_MAX = 2
 
 type Read = (done: () => void) => void

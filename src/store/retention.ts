@@ -15,7 +15,7 @@ import type { SlavePosition } from './slave-positions.ts'
 
 /** Nothing is deleted in the first minute (DefaultMessageStore.addScheduleTask): whoever started on the wrong store can still stop. */
 const FIRST_RUN_MS = 60_000
-/** Queues are corrected no longer than this in one turn of the loop (DESIGN §1.5). */
+/** Queues are corrected no longer than this in one turn of the loop. */
 const TURN_MS = 4
 
 export interface RetentionOptions extends RetentionRules {

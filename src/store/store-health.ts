@@ -13,7 +13,7 @@ export function isDiskFull(cause: unknown): boolean {
 
 /**
  * Whether the store may be written to. A full disk is tried again until it has room; one that answers with an error is not trusted before a
- * restart (DESIGN §5).
+ * restart.
  */
 export class StoreHealth {
   readonly #logger: Logger

@@ -9,7 +9,7 @@ const GOOD_PROBES_NEEDED = 3
 
 /**
  * After "no space left" tries every second whether the disk takes a megabyte again, and says so once it did three times in a row. Only for
- * a full disk: one that answers with an I/O error is not trusted again before a restart (DESIGN §5).
+ * a full disk: one that answers with an I/O error is not trusted again before a restart.
  */
 export class WriteProbe {
   readonly #fileSystem: FileSystem

@@ -283,7 +283,7 @@ export interface Frame {
   readonly body: Buffer
 }
 
-/** Frames by the layout of ha-protocol §5.2, written down a second time. */
+/** Transfer frames by their layout, written down a second time. */
 export function frame(offset: number, body: Buffer = Buffer.alloc(0)): Buffer {
   const header = Buffer.alloc(12)
   header.writeBigInt64BE(BigInt(offset), 0)

@@ -8,7 +8,7 @@ import { createResponse, type ExtFields } from '../../wire/remoting-command.ts'
 import { ResponseCode } from '../../wire/response-code.ts'
 import type { DataVersion } from '../data-version.ts'
 
-/** Keys that stock has and this broker never sets to anything else: a joining slave looks at them (DESIGN §4). */
+/** Keys that stock has and this broker never sets to anything else: a joining slave looks at them. */
 const FIXED_KEYS: Readonly<Record<string, string>> = {
   duplicationEnable: 'false',
   enableControllerMode: 'false',

@@ -22,7 +22,7 @@ import type { Topic, TopicConfigManager } from '../topic-config-manager.ts'
 import { DEAD_LETTER_PREFIX, mayBeSentTo, RETRY_PREFIX, topicNameProblem } from '../topic-names.ts'
 
 /**
- * Messages of one batch. Each costs some microseconds in one turn of the loop, because all of them are stored or none (DESIGN §1.5).
+ * Messages of one batch. Each costs some microseconds in one turn of the loop, because all of them are stored or none.
  */
 const BATCH_MESSAGES_MAX = 4096
 /** Stands in the place of a delay level for a message on its way to the dead letters. */

@@ -3,7 +3,7 @@ import { isWildcard } from '../host-port.ts'
 import { isSlave, PORT_MAX } from './common.ts'
 
 const MASTER_PORT = 10_911
-/** A pair on one host needs no option (DESIGN §6): the slave is 1,000 higher. */
+/** A pair on one host needs no option: the slave is 1,000 higher. */
 const SLAVE_PORT = 11_911
 
 /** Where this broker listens, what it tells others, and whom it connects to. */

@@ -426,7 +426,7 @@ describe('what a running broker tells', () => {
     expect(await view('x')).toMatchObject({ code: 1 })
   })
 
-  test('907 of a master without slaves is the object of ha-protocol §14, member by member', async () => {
+  test('907 of a master without slaves is the object RocketMQ 5.3.3 answers, member by member', async () => {
     const broker = makeBroker()
     await broker.start()
     const { body, code } = await clientAt(broker.addresses.listen).invoke(createRequest(RequestCode.GET_BROKER_HA_STATUS), 1000)

@@ -164,6 +164,12 @@ describe('help and version', () => {
     expect(calls).toEqual([])
   })
 
+  test.each(['broker', 'namesrv', 'status', 'send', 'tail'])('%s --help tells defaults as they are typed', async (command) => {
+    const { io } = await run([command, '--help'])
+    expect(io.output).not.toMatch(/default: [[{]/)
+    if (!['broker', 'namesrv'].includes(command)) expect(io.output).toContain('(default: 127.0.0.1:10911)')
+  })
+
   test('what does not exist yet is not listed', async () => {
     const { io } = await run(['--help'])
     for (const name of ['promote', 'repair']) expect(io.output).not.toMatch(new RegExp(`^ +${name}\\b`, 'm'))

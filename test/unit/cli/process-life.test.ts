@@ -61,13 +61,17 @@ async function living(options: { hangs?: boolean; deadlineMs?: number; host?: Fa
   return { host, life, broker, code, lines }
 }
 
-test.each(['SIGTERM', 'SIGINT'])('%s stops the service once and ends with 0', async (signal) => {
-  const { host, broker, code } = await living()
-  host.emit(signal, signal)
-  expect(await code).toBe(0)
-  expect(broker.stops).toBe(1)
-  expect(host.exits).toEqual([])
-})
+test.each(['SIGTERM', 'SIGINT'])(
+  '%s stops the service once and ends with 0, and the log says when it has stopped',
+  async (signal) => {
+    const { host, broker, code, lines } = await living()
+    host.emit(signal, signal)
+    expect(await code).toBe(0)
+    expect(lines.map(({ message }) => message)).toEqual(['stopping', 'stopped'])
+    expect(broker.stops).toBe(1)
+    expect(host.exits).toEqual([])
+  },
+)
 
 test.each([
   ['SIGTERM', 143],

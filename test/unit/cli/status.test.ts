@@ -6,7 +6,7 @@ import { createResponse, type RemotingCommand } from '../../../src/wire/remoting
 
 const NOW_MS = 1_700_000_100_000
 
-/** As RocketMQ 5.3.3 answers (ha-protocol §14). */
+/** As RocketMQ 5.3.3 answers. */
 const JAVA_MASTER =
   '{"haClientRuntimeInfo":{"lastReadTimestamp":0,"lastWriteTimestamp":0,"masterFlushOffset":0,"maxOffset":0,"transferredByteInSecond":0},"haConnectionInfo":[{"addr":"10.0.0.2:41234","diff":0,"inSync":true,"slaveAckOffset":1073742219,"transferFromWhere":1073742219,"transferredByteInSecond":12}],"inSyncSlaveNums":1,"master":true,"masterCommitLogMaxOffset":1073742219}'
 

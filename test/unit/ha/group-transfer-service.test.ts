@@ -197,7 +197,7 @@ describe('stop', () => {
   })
 })
 
-describe('the bound on what waits (DESIGN §8)', () => {
+describe('the bound on what waits', () => {
   test('100,000 sends', () => {
     const { group, wait } = service()
     for (let i = 1; i < 100_000; i++) wait(i)

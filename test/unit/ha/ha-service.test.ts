@@ -433,7 +433,7 @@ describe('H07: haAllowedHosts', () => {
   })
 })
 
-describe('how many connections (DESIGN §8)', () => {
+describe('how many connections', () => {
   test('16 that are silent; the oldest of them makes room, one that has reported never', async () => {
     const { world, master } = await masterOf()
     const slave = world.rawSlave(master)
