@@ -21,7 +21,7 @@ export class FlowMonitor {
     this.#windowStartMs = nowMs
   }
 
-  /** `transferredByteInSecond`; bodies count, which stock forgets on the master. */
+  /** `transferredByteInSecond`; bodies count, which stock forgets on the master (sharp edge 20). */
   get bytesPerSecond(): number {
     return this.#bytesPerSecond
   }

@@ -13,7 +13,7 @@ interface TimedWaiter {
 
 /**
  * The sends that wait for slaves, in the order of the log (GroupTransferService). Stock looks every millisecond and handles one send after
- * the other, so one late send delays all behind it (A13). Here a report releases the whole prefix it covers, one timer
+ * the other, so one late send delays all behind it (sharp edge 12; A13). Here a report releases the whole prefix it covers, one timer
  * stands for the nearest deadline, and nothing runs while nothing happens.
  */
 export class GroupTransferService {
@@ -51,7 +51,7 @@ export class GroupTransferService {
 
   /**
    * The promised number of slaves now holds the log up to `frontier`. It may go back when a slave leaves: what was answered stays answered,
-   * what waits needs the acks of those who are there (A06).
+   * what waits needs the acks of those who are there (A06; sharp edge 13).
    */
   frontierMoved(frontier: number): void {
     this.#frontier = frontier

@@ -296,8 +296,8 @@ export class HAClient implements Service {
   }
 
   /**
-   * Sends where the log ends; while the socket is full the newest position waits, not a queue of them. Nothing is acked any
-   * more once the log holds what no consumer could ever read (C10).
+   * Sends where the log ends; while the socket is full the newest position waits, not a queue of them (sharp edge 26). Nothing is acked any
+   * more once the log holds what no consumer could ever read (sharp edge 24; C10).
    */
   #report(offset: number): void {
     const connection = this.#connection
@@ -321,7 +321,7 @@ export class HAClient implements Service {
     if (unfit !== null) return this.#breakLink(connection, unfit)
     const stalled = this.#store.dispatchStalledReason
     if (stalled !== null) return this.#refuse(new HaError('HA_DIVERGED', `what the master sent is no log: ${stalled}`))
-    // By what was read, not by what we wrote (B02). A link we do not read because of our own disk is not silent.
+    // By what was read, not by what we wrote (B02; sharp edge 17). A link we do not read because of our own disk is not silent.
     if (!this.#isPaused && nowMs - this.#lastReadMs > this.#options.housekeepingIntervalMs) {
       return this.#breakLink(
         connection,

@@ -102,7 +102,7 @@ export class HAConnection {
     return this.#state
   }
 
-  /** The log has grown (stock lets ASYNC_MASTER wait up to 100 ms for this). */
+  /** The log has grown (sharp edge 19: stock lets ASYNC_MASTER wait up to 100 ms for this). */
   logGrew(): void {
     this.#pump()
   }

@@ -152,7 +152,7 @@ export class HAService implements Service, ReplicationGate, SlavePositions {
   }
 
   /**
-   * Resolves when every slave that is in sync has reported the end of the log, or after `timeoutMs` (stock closes its
+   * Resolves when every slave that is in sync has reported the end of the log, or after `timeoutMs` (sharp edge 18: stock closes its
    * links before the last bytes have left).
    */
   drain(timeoutMs: number): Promise<void> {
@@ -248,7 +248,7 @@ export class HAService implements Service, ReplicationGate, SlavePositions {
       onReport: (reporter, isFirst) => this.#onReport(reporter, isFirst),
       onClosed: (closed, reason, error) => this.#onClosed(closed, reason, error),
     })
-    this.#replicas.add(connection) // before anything can end it (B04)
+    this.#replicas.add(connection) // before anything can end it (B04; sharp edge 16)
     const silent = this.#replicas.connections.filter((candidate) => !candidate.progress.hasReported)
     if (silent.length > SILENT_CONNECTIONS_MAX) silent[0]?.close('too many connections that are silent')
   }
@@ -272,7 +272,7 @@ export class HAService implements Service, ReplicationGate, SlavePositions {
     this.#linkLog.info(`transfer starts ${remote.host}`, fields, 'transfer starts')
   }
 
-  /** After every report, not only after one that raises the maximum (A14). */
+  /** After every report, not only after one that raises the maximum (sharp edge 28; A14). */
   #moveFrontier(): void {
     const { slavesNeeded } = this.#options
     if (slavesNeeded > 0) this.#groupTransferService.frontierMoved(ackFrontier(this.#replicas.acks(), slavesNeeded))

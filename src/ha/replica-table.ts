@@ -5,7 +5,7 @@ const ANNOUNCEMENTS_MAX = 64
 /** How many slaves of earlier connections are remembered. */
 const SENT_OFFSETS_MAX = 1024
 
-/** One slave, however many connections it has (A07). */
+/** One slave, however many connections it has (A07; sharp edge 11). */
 export interface Replica {
   readonly key: string
   /** The newest of its connections that has reported. */

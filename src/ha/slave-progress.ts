@@ -46,7 +46,7 @@ export class SlaveProgress {
     return this.#startOffset < 0 ? -1 : Math.max(this.#startOffset, this.#ackOffset)
   }
 
-  /** Whether the slave has said where it stands; before that it is nobody (A08). */
+  /** Whether the slave has said where it stands; before that it is nobody (A08; sharp edge 14). */
   get hasReported(): boolean {
     return this.#requestOffset >= 0
   }
@@ -54,7 +54,7 @@ export class SlaveProgress {
   /**
    * Takes a report. A negative one before the first counts as none, as in DefaultHAConnection.
    * @returns whether the slave's position moved
-   * @throws HaError HA_REPORT_REFUSED for one that cannot be true: outside the log (A01), going back, or
+   * @throws HaError HA_REPORT_REFUSED for one that cannot be true: outside the log (A01; sharp edges 1 and 2), going back, or
    *   beyond what was sent (A03)
    */
   report(offset: number, range: TransferRange): boolean {
@@ -99,7 +99,7 @@ function refused(what: string, offset: number, range: TransferRange): HaError {
 
 /**
  * Where the transfer to a slave begins (DefaultHAConnection.WriteSocketService). A slave that has nothing gets the log from its first byte;
- * stock starts at the last file, and the older messages never come (C01).
+ * stock starts at the last file, and the older messages never come (C01; sharp edge 4).
  */
 export function transferStart(
   requestOffset: number,

@@ -185,7 +185,7 @@ export class CommitLog {
 
   /**
    * Appends bytes of the master's log as they are (DefaultMessageStore.appendToCommitLog). The place is checked, because a stock slave's
-   * append ignores it.
+   * append ignores it (sharp edges 5 and 7).
    * @throws StoreError STORE_OFFSET_MISMATCH where `offset` is not the end of the log, an empty log would not start at a file, or the
    *   bytes would cross a file's end; STORE_READ_ONLY when the tail is full
    */

@@ -154,7 +154,7 @@ export class ConsumeQueue {
 
   /**
    * Puts a unit at `index`. One that is there already is left alone (it comes again after recovery); units that were never seen are
-   * filled with pre-blank ones, so every unit stands at its own index. One of a deleted topic is left out.
+   * filled with pre-blank ones, so every unit stands at its own index (store, sharp edges 5 and 6). One of a deleted topic is left out.
    * @param tagsCode a signed hash of 32 bits, or a time in ms; stored in 64 bits
    * @returns how many units had to be filled in between; −1 where that would be more than a file of them: no queue has such a gap, so
    *   `index` is not believed and nothing is put

@@ -66,7 +66,7 @@ export interface DispatcherEvents {
 
 /**
  * Follows the written log and gives each record its place in its queue (ReputMessageService), in order, on both roles. Bytes that are no
- * record stop it for good, where Java's master skips them: `stalledReason` says so and C10 wants it seen.
+ * record stop it for good, where Java's master skips them (store, sharp edge 13): `stalledReason` says so and C10 wants it seen.
  */
 export class Dispatcher {
   readonly #log: CommitLog

@@ -277,7 +277,7 @@ export class IndexService {
     return file
   }
 
-  /** The local time, or the name behind the last one's where the clock has gone back: names must rise. */
+  /** The local time, or the name behind the last one's where the clock has gone back: names must rise (store, sharp edge 15). */
   #nextName(last: IndexFile | undefined): string {
     const now = localTimeDigits(this.#clock.wallMs())
     const name = last?.path.slice(-now.length) ?? ''

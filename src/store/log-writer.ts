@@ -23,7 +23,7 @@ export interface LogWriterEvents {
 
 /**
  * Carries the tail into the files: one write queue for the log, one positional write for all that came in a turn of the loop.
- * `writtenOffset` moves in order and only over bytes the system has taken; the first failure stops everything (A04:
+ * `writtenOffset` moves in order and only over bytes the system has taken; the first failure stops everything (A04; sharp edge 6:
  * Java advances all the same).
  */
 export class LogWriter {

@@ -98,7 +98,7 @@ export class MappedFile {
 
   /**
    * Cuts the file at `position`: bytes behind it are gone and read as zeros. Java leaves them, and a crash before they are
-   * overwritten brings cut records back (D01).
+   * overwritten brings cut records back (store, sharp edge 2; D01).
    */
   truncateSync(position: number): void {
     this.#handle.truncateSync(position)

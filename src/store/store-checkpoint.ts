@@ -8,7 +8,7 @@ const SAFETY_MS = 3000
 
 /**
  * The `checkpoint` file: up to which store timestamp log, queues and index are on disk (StoreCheckpoint). A time is noted only after the
- * fdatasync it speaks of, so what recovery skips really is there.
+ * fdatasync it speaks of (store, sharp edge 4), so what recovery skips really is there.
  */
 export class StoreCheckpoint {
   readonly #handle: FileHandle

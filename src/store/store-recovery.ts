@@ -34,7 +34,7 @@ interface ScanStart {
 /**
  * Brings log, queues and index into agreement at start (DefaultMessageStore.recover). After a clean end the queues tell where the log ends, so only
  * what lies behind their last record is scanned. After any other end the scan starts at the last file that was surely on disk, and the
- * queues are cut to that point and filled again, so whatever a crash left in them is gone. The index is
+ * queues are cut to that point and filled again, so whatever a crash left in them is gone (store, sharp edges 1–5). The index is
  * cut where the checkpoint no longer vouches for it; what it then lacks before the scan it makes up later (IndexCatchUp), and nobody waits.
  * @throws StoreError STORE_DAMAGED where the log is damaged before what the checkpoint says was on disk; STORE_READ_FAILED
  */
@@ -82,7 +82,7 @@ function cleanStart({ log, queues }: RecoveryParts): ScanStart | null {
 
 /**
  * After any other end: behind the last record the queues know of before the file the checkpoint vouches for. That is the end of the file before
- * it, unless somebody took the queues away to have them built anew, or wrote the checkpoint too soon.
+ * it, unless somebody took the queues away to have them built anew, or wrote the checkpoint too soon (store, sharp edge 4).
  */
 function crashStart(parts: RecoveryParts): ScanStart {
   const { log, queues, checkpoint } = parts
@@ -143,7 +143,7 @@ function usedEnd(log: CommitLog): number {
  * @returns the first sound record behind a torn tail, if any: it came after the last flush and is cut as well
  */
 function refuseDamage({ log, checkpoint }: RecoveryParts, scan: ScanResult): SoundRecord | null {
-  if (scan.reason === CLOSING_BLANK) return null // behind it a Java master's file may hold old bytes, also whole records
+  if (scan.reason === CLOSING_BLANK) return null // behind it a Java master's file may hold old bytes, also whole records (store, sharp edge 2)
   const behind = soundRecordBehind(fileSource(log), scan.validUpTo, usedEnd(log), log.fileSize)
   if (behind === null || behind.storeTimestamp >= checkpoint.physicMsgTimestamp) return behind
   throw new StoreError(

@@ -45,7 +45,7 @@ export function encodeTransferHeader(physicOffset: number, bodySize: number): Bu
 
 /**
  * Reads a header at `at`, or null when fewer than TRANSFER_HEADER_SIZE bytes are there.
- * @throws WireError WIRE_BODY_SIZE for a size below 0 or above TRANSFER_BODY_MAX (Java believes it),
+ * @throws WireError WIRE_BODY_SIZE for a size below 0 or above TRANSFER_BODY_MAX (sharp edge 8: Java believes it),
  *   WIRE_BAD_OFFSET for an offset no log can have
  */
 export function decodeTransferHeader(bytes: Buffer, at: number): TransferHeader | null {

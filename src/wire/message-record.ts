@@ -175,7 +175,7 @@ export class RecordFields {
   /**
    * Looks at the record whose first byte is `bytes[at]`; bytes from `end` on, at most `bytes.length`, are not there yet.
    * Bytes never make it throw.
-   * PHYSICALOFFSET must be `physicOffset` (Java does not look, and takes stale or misplaced bytes for good).
+   * PHYSICALOFFSET must be `physicOffset` (store, sharp edge 1: Java does not look, and takes stale or misplaced bytes for good).
    * The body's CRC is not part of it: see `bodyIsSound`.
    */
   parse(bytes: Buffer, at: number, end: number, physicOffset: number): RecordKind {

@@ -262,7 +262,7 @@ describe('A04: a report says what is written', () => {
     expect(scene.slave.ha.clientInfo?.state).toBe('TRANSFER')
   })
 
-  test('nothing is reported behind the write that brought bytes that are no record', async () => {
+  test('sharp edge 24: nothing is reported behind the write that brought bytes that are no record', async () => {
     const scene = await sceneOf()
     await transferring(scene)
     scene.master.send(frame(0, records(200, 2)))
@@ -288,7 +288,7 @@ describe('reports', () => {
     expect(scene.master.reports).toEqual([0, 0])
   })
 
-  test('while the master takes none, the newest waits, not a queue of them', async () => {
+  test('sharp edge 26: while the master takes none, the newest waits, not a queue of them', async () => {
     const scene = await sceneOf()
     await transferring(scene)
     const { slave, master, world } = scene

@@ -140,7 +140,7 @@ describe('frames', () => {
     expect(bodies(slave.frames).equals(logBytes(master))).toBe(true)
   })
 
-  test('what is written leaves at once, without a timer', async () => {
+  test('sharp edge 19: what is written leaves at once, without a timer', async () => {
     const { world, master } = await masterOf()
     const slave = world.rawSlave(master)
     slave.report(0)
