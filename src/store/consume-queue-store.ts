@@ -162,9 +162,12 @@ export class ConsumeQueueStore {
     return { endOffset: lastRecord === null ? -1 : lastRecord.offset + lastRecord.size, lastRecord }
   }
 
-  /** How many queues each topic has, counted by the highest id. */
+  /** How many queues each topic has that has ever had a message since it was last made, counted by the highest id. */
   *queueCounts(): Generator<readonly [topic: string, queueCount: number]> {
-    for (const topic of this.#topics.keys()) yield [topic, this.queueNums(topic)]
+    for (const [topic, { byId }] of this.#topics) {
+      const isDeleted = [...byId.values()].every((queue) => queue.maxIndex === 0)
+      if (!isDeleted) yield [topic, this.queueNums(topic)]
+    }
   }
 
   *queues(): Generator<ConsumeQueue> {

@@ -1,11 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { freePort } from './free-port.ts'
 
 /*
  * Real RocketMQ processes: brokers, name servers and tools as they are published on Maven Central. The jars are kept in a folder of the
@@ -48,30 +48,6 @@ export async function rocketmqJars(version = ROCKETMQ_VERSION): Promise<string> 
     if (!existsSync(folder)) throw error
   }
   return folder
-}
-
-/** A port that was free a moment ago; with room below and above for the ports a broker derives from it. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = await portOfListener(0)
-    try {
-      for (const neighbour of [port - 2, port + 1]) await portOfListener(neighbour)
-      return port
-    } catch {
-      // Somebody has the neighbour; the next one then.
-    }
-  }
-}
-
-function portOfListener(port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }
 
 const OPENED_PACKAGES = [

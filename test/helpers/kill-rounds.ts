@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { SeededRandom } from '../../src/base/seeded-random.ts'
 import { BrokerProcess } from './broker-process.ts'
+import { freePort } from './free-port.ts'
 import { missingFrom, queueOffsetFaults } from './stored-log.ts'
 import { type Acked, TestProducer } from './test-producer.ts'
 
@@ -49,11 +50,11 @@ export async function killUnderLoad({ folder, seed, goesOn }: KillRounds): Promi
   const random = new SeededRandom(seed)
   const stores = [join(folder, 'm'), join(folder, 's')] as const
   const acked: Acked[] = []
-  let master = await BrokerProcess.master(stores[0], ...ARGS)
-  const masterAddress = `127.0.0.1:${master.address.port}`
+  const masterAddress = `127.0.0.1:${await freePort()}`
   const startMaster = (): Promise<BrokerProcess> => BrokerProcess.master(stores[0], ...ARGS, '--listen', masterAddress)
   const startSlave = (): Promise<BrokerProcess> =>
     BrokerProcess.start(['--role', 'SLAVE', '--master', masterAddress, '--store', stores[1], ...ARGS])
+  let master = await startMaster()
   let slave = await startSlave()
   let rounds = 0
   for (; goesOn(rounds); rounds++) {

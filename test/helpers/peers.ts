@@ -7,7 +7,8 @@ import { RemotingClient } from '../../src/remoting/remoting-client.ts'
 import { createRequest, type RemotingCommand } from '../../src/wire/remoting-command.ts'
 import { RequestCode } from '../../src/wire/request-code.ts'
 import { BrokerProcess, type HaStatus } from './broker-process.ts'
-import { freePort, JavaProcess } from './java-peers.ts'
+import { freePort } from './free-port.ts'
+import { JavaProcess } from './java-peers.ts'
 
 const POLL_MS = 100
 /** A Java broker may need more than a minute until its topics are in the routes. */

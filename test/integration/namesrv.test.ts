@@ -57,7 +57,7 @@ test.each([
   expect([status, stdout]).toEqual([code, ''])
 })
 
-test('a port in use is 3, a KV file with something else 2; the file stays', async () => {
+test('a port in use is 3, a KV file that cannot be read 5; the file stays', async () => {
   const folder = temporaryFolder()
   const kvConfigPath = join(folder, 'kv.json')
   const namesrv = await startNamesrv({ listenPort: 0, kvConfigPath })
@@ -68,8 +68,8 @@ test('a port in use is 3, a KV file with something else 2; the file stays', asyn
   await namesrv.stop()
   writeFileSync(kvConfigPath, 'not ours')
   const damaged = start('--listen', '127.0.0.1:0', '--set', `kvConfigPath=${kvConfigPath}`)
-  expect(damaged.stderr).toContain(`${kvConfigPath} holds no table of keys and values`)
-  expect(damaged.status).toBe(2)
+  expect(damaged.stderr).toContain(`${kvConfigPath} cannot be read as JSON`)
+  expect(damaged.status).toBe(5)
   expect(readFileSync(kvConfigPath, 'utf8')).toBe('not ours')
 })
 
