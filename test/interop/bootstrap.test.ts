@@ -2,9 +2,10 @@ import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { RequestCode } from '../../src/wire/request-code.ts'
+import { ResponseCode } from '../../src/wire/response-code.ts'
 import { JavaClient } from '../helpers/java-client.ts'
 import { CELL_TIMEOUT_MS, report } from '../helpers/matrix.ts'
-import { ask, Peer, routeWhen, startNameServer } from '../helpers/peers.ts'
+import { ask, askUntil, Peer, routeWhen, startNameServer } from '../helpers/peers.ts'
 import { compareLogs, missingFrom, readStoredLog } from '../helpers/stored-log.ts'
 import { temporaryFolder } from '../helpers/temporary-folder.ts'
 
@@ -16,7 +17,9 @@ const SETTINGS = { mappedFileSizeCommitLog: FILE_SIZE, maxMessageSize: LARGEST_B
 const MESSAGES = 2000
 
 async function logRangeOf(broker: Peer): Promise<{ readonly min: number; readonly max: number }> {
-  const { body } = await ask(broker.listen, RequestCode.GET_BROKER_RUNTIME_INFO)
+  // In its first second a RocketMQ broker has no statistics yet, and answers with an error.
+  const question = () => ask(broker.listen, RequestCode.GET_BROKER_RUNTIME_INFO)
+  const { body } = await askUntil('runtime information', question, ({ code }) => code === ResponseCode.SUCCESS, 10_000)
   const { table } = JSON.parse(body.toString()) as { table: Record<string, string> }
   return { min: Number(table.commitLogMinOffset), max: Number(table.commitLogMaxOffset) }
 }
