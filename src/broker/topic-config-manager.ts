@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from '../base/logger.ts'
 import { SortedNames } from '../base/sorted-names.ts'
 import type { Clock } from '../platform/clock.ts'
+import { SCHEDULE_TOPIC } from '../wire/delay-level.ts'
 import { type ConfigStorage, ConfigTableFile } from './config-table-file.ts'
 import { type DataVersion, nextDataVersion } from './data-version.ts'
 import { type FastjsonValue, fastjsonPieces, TableEntries } from './fastjson-text.ts'
@@ -234,7 +235,7 @@ export class TopicConfigManager {
       topicConfig(brokerClusterName, 16, shared(clusterTopicEnable)),
       topicConfig(brokerName, 1, shared(brokerTopicEnable)),
       topicConfig('OFFSET_MOVED_EVENT', 1, READ_WRITE),
-      topicConfig('SCHEDULE_TOPIC_XXXX', 18, READ_WRITE),
+      topicConfig(SCHEDULE_TOPIC, 18, READ_WRITE),
       topicConfig(`${brokerClusterName}_REPLY_TOPIC`, 1, READ_WRITE),
       topicConfig('RMQ_SYS_TRANS_HALF_TOPIC', 1, READ_WRITE),
       topicConfig('RMQ_SYS_TRANS_OP_HALF_TOPIC', 1, READ_WRITE),

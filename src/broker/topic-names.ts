@@ -1,3 +1,5 @@
+import { SCHEDULE_TOPIC } from '../wire/delay-level.ts'
+
 export const RETRY_PREFIX = '%RETRY%'
 export const DEAD_LETTER_PREFIX = '%DLQ%'
 /** Its settings are what an unknown topic inherits (TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC). */
@@ -8,7 +10,7 @@ export const SYSTEM_PREFIX = 'rmq_sys_'
 /** Topics of RocketMQ's own, also where this broker has no use for them (TopicValidator.SYSTEM_TOPIC_SET). */
 export const SYSTEM_TOPICS: readonly string[] = [
   AUTO_CREATE_TOPIC,
-  'SCHEDULE_TOPIC_XXXX',
+  SCHEDULE_TOPIC,
   'BenchmarkTest',
   'RMQ_SYS_TRANS_HALF_TOPIC',
   'RMQ_SYS_TRACE_TOPIC',
@@ -24,7 +26,7 @@ const RETRY_NAME_SIZE_MAX = 255
 
 /** Topics of the broker's own, which nobody may send to (TopicValidator.NOT_ALLOWED_SEND_TOPIC_SET). */
 const NOT_ALLOWED_TO_SEND: ReadonlySet<string> = new Set([
-  'SCHEDULE_TOPIC_XXXX',
+  SCHEDULE_TOPIC,
   'RMQ_SYS_TRANS_HALF_TOPIC',
   'RMQ_SYS_TRANS_OP_HALF_TOPIC',
   'TRANS_CHECK_MAX_TIME_TOPIC',

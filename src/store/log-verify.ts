@@ -4,15 +4,12 @@ import type { FileSystem } from '../platform/file-system.ts'
 import { BLANK_SIZE, bodyIsSound, RECORD_SIZE_MAX, RecordFields } from '../wire/message-record.ts'
 import { NO_ROOM_FOR_BLANK, type RecordVisitor, type ScanSource, scanRecords } from './commit-log-recovery.ts'
 import { MappedFileQueue } from './mapped-file-queue.ts'
-import { isTornBehindBody, TORN_BEHIND_BODY } from './sound-record.ts'
+import { isTornBehindBody, MAGIC_AT, MAGIC_START, TORN_BEHIND_BODY } from './sound-record.ts'
 
 /** Bytes looked at once when searching behind a bad record. */
 const SEARCH_CHUNK_SIZE = 1024 * 1024
-/** First bytes of both magic codes of a record; the fourth tells which. */
-const MAGIC_START = Buffer.from([0xda, 0xa3, 0x20])
+/** The fourth byte of a magic code tells which it is. */
 const MAGIC_ENDS: ReadonlySet<number | undefined> = new Set([0xa7, 0xab])
-/** TOTALSIZE stands before the magic code. */
-const MAGIC_AT = 4
 /** Enough of a record to see its size and that it stands where it belongs; most that only looks like one is told by it. */
 const HEAD_SIZE = 48
 /** Damage that is listed; beyond it only counted. */

@@ -2,9 +2,10 @@ import { bodyIsSound, RECORD_SIZE_MAX, RecordFields } from '../wire/message-reco
 import type { ScanSource } from './commit-log-recovery.ts'
 
 const CHUNK_SIZE = 1024 * 1024
-/** What both magic codes of a record begin with; TOTALSIZE stands before it. */
-const MAGIC_START = Buffer.from([0xda, 0xa3, 0x20])
-const MAGIC_AT = 4
+/** What both magic codes of a record begin with, */
+export const MAGIC_START = Buffer.from([0xda, 0xa3, 0x20])
+/** and where: TOTALSIZE stands before it. */
+export const MAGIC_AT = 4
 const HEAD_SIZE = 64
 
 /** A record whose position, lengths and body's CRC are right. */

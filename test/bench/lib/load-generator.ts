@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import { FrameCutter } from '../../../src/wire/frame-cutter.ts'
 import { ResponseCode } from '../../../src/wire/response-code.ts'
-import { serveJob } from './child-job.ts'
-import { connectTo, RESPONSE_CODE_AT, RESPONSE_OPAQUE_AT, sendFrame } from './raw-sender.ts'
+import { type Loop, serveLoop } from './closed-loop.ts'
+import { RESPONSE_CODE_AT, RESPONSE_OPAQUE_AT, sendFrame } from './raw-sender.ts'
 
 /*
  * A closed loop over one connection: a new send leaves for every answer that came. It does as little as it can per message, because it takes
@@ -32,28 +32,9 @@ export interface LoadResult {
 const QUEUES = 4
 const LATENCIES_MAX = 16 * 1024 * 1024
 
-serveJob(async (order: LoadOrder): Promise<LoadResult> => {
-  const socket = await connectTo(order.listen)
-  return new Promise((resolve, reject) => {
-    const loop = new ClosedLoop(socket, order, resolve)
-    const fail = (error: Error): void => {
-      reject(error)
-      socket.destroy()
-    }
-    socket.on('error', fail)
-    socket.on('close', () => fail(new Error('the broker closed the connection')))
-    socket.on('data', (chunk) => {
-      try {
-        loop.onData(chunk)
-      } catch (error) {
-        fail(error as Error)
-      }
-    })
-    loop.start()
-  })
-})
+serveLoop((socket, order: LoadOrder, done: (result: LoadResult) => void) => new ClosedLoop(socket, order, done))
 
-class ClosedLoop {
+class ClosedLoop implements Loop {
   readonly #socket: Socket
   readonly #order: LoadOrder
   readonly #done: (result: LoadResult) => void

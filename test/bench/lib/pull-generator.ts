@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { FrameCutter, LENGTH_SIZE } from '../../../src/wire/frame-cutter.ts'
 import { encodePullMessageRequestHeader } from '../../../src/wire/headers/pull-message-request-header.ts'
 import { decodePullMessageResponseHeader } from '../../../src/wire/headers/pull-message-response-header.ts'
@@ -10,7 +10,7 @@ import {
 } from '../../../src/wire/remoting-command.ts'
 import { RequestCode } from '../../../src/wire/request-code.ts'
 import { ResponseCode } from '../../../src/wire/response-code.ts'
-import { serveJob } from './child-job.ts'
+import { type Loop, serveLoop } from './closed-loop.ts'
 
 /*
  * A closed loop of pulls over one connection. Each place in flight walks through a part of one queue of its own, again and again; bodies are
@@ -49,29 +49,9 @@ const OPAQUE_AT = LENGTH_SIZE + 9
 /** The first answer of each place only tells where its queue begins and ends. */
 const ASKS = Number.MAX_SAFE_INTEGER
 
-serveJob(async (order: PullOrder): Promise<PullResult> => {
-  const colon = order.listen.lastIndexOf(':')
-  const socket = connect({ host: order.listen.slice(0, colon), port: Number(order.listen.slice(colon + 1)), noDelay: true })
-  return new Promise((resolve, reject) => {
-    const loop = new PullLoop(socket, order, resolve)
-    const fail = (error: Error): void => {
-      reject(error)
-      socket.destroy()
-    }
-    socket.on('error', fail)
-    socket.on('close', () => fail(new Error('the broker closed the connection')))
-    socket.once('connect', () => loop.start())
-    socket.on('data', (chunk) => {
-      try {
-        loop.onData(chunk)
-      } catch (error) {
-        fail(error as Error)
-      }
-    })
-  })
-})
+serveLoop((socket, order: PullOrder, done: (result: PullResult) => void) => new PullLoop(socket, order, done))
 
-class PullLoop {
+class PullLoop implements Loop {
   readonly #socket: Socket
   readonly #order: PullOrder
   readonly #done: (result: PullResult) => void

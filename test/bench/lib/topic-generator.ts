@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import { FrameCutter } from '../../../src/wire/frame-cutter.ts'
 import { ResponseCode } from '../../../src/wire/response-code.ts'
-import { serveJob } from './child-job.ts'
-import { connectTo, RESPONSE_CODE_AT, RESPONSE_OPAQUE_AT, sendFrame } from './raw-sender.ts'
+import { type Loop, serveLoop } from './closed-loop.ts'
+import { RESPONSE_CODE_AT, RESPONSE_OPAQUE_AT, sendFrame } from './raw-sender.ts'
 
 /* Sends one message into every queue of very many topics, one queue after the other, over one connection. */
 
@@ -24,28 +24,9 @@ export interface TopicResult {
   readonly maxUs: number
 }
 
-serveJob(async (order: TopicOrder): Promise<TopicResult> => {
-  const socket = await connectTo(order.listen)
-  return new Promise((resolve, reject) => {
-    const cycle = new TopicCycle(socket, order, resolve)
-    const fail = (error: Error): void => {
-      reject(error)
-      socket.destroy()
-    }
-    socket.on('error', fail)
-    socket.on('close', () => fail(new Error('the broker closed the connection')))
-    socket.on('data', (chunk) => {
-      try {
-        cycle.onData(chunk)
-      } catch (error) {
-        fail(error as Error)
-      }
-    })
-    cycle.start()
-  })
-})
+serveLoop((socket, order: TopicOrder, done: (result: TopicResult) => void) => new TopicCycle(socket, order, done))
 
-class TopicCycle {
+class TopicCycle implements Loop {
   readonly #socket: Socket
   readonly #order: TopicOrder
   readonly #done: (result: TopicResult) => void

@@ -14,6 +14,7 @@ import { createResponse, type RemotingCommand } from '../../../src/wire/remoting
 import { RequestCode } from '../../../src/wire/request-code.ts'
 import { ResponseCode } from '../../../src/wire/response-code.ts'
 import { FakeClock } from '../../helpers/fake-clock.ts'
+import { freePort } from '../../helpers/free-port.ts'
 import { logBytes, memoryStore, put, recordingLogger, until } from './harness.ts'
 
 const FIT = {
@@ -109,12 +110,6 @@ async function startStrangePort(onBytes: (socket: Socket) => void) {
   const { port } = server.address() as { port: number }
   const address: Address = { host: '127.0.0.1', port }
   return { address, received: () => Buffer.concat(chunks), close }
-}
-
-async function freePort(): Promise<number> {
-  const listener = await nodeNetwork.listen({ host: '127.0.0.1', port: 0 }, (connection) => connection.destroy())
-  await listener.close()
-  return listener.address.port
 }
 
 describe('where the HA port of the master is', () => {
